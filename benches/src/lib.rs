@@ -1,0 +1,1 @@
+//! wisted-bench
