@@ -1,1 +1,28 @@
+//! Wisted: a reactor that serves sandboxed WebAssembly protocols.
+//!
+//! The map, outermost first; ARCHITECTURE.md says what may know what.
+//!
+//! - [`build`]: a guest's source folder becomes a component;
+//! - [`service`], [`endpoint`], [`limits`]: what is to be served, where, and how far guests may go, as plain values;
+//! - [`driver`]: the turn of a reactor thread;
+//! - [`core`]: a connection's rules, pure;
+//! - [`reactor`]: readiness and sockets;
+//! - [`guest`]: components, instances and traps;
+//! - [`web`], [`side`]: the web client, and the thread that it runs on;
+//! - [`logs`]: how log records are written;
+//! - [`clock`]: the time.
+//!
+//! The binary's command line is not part of the library.
 
+pub mod build;
+pub mod clock;
+pub mod core;
+pub mod driver;
+pub mod endpoint;
+pub mod guest;
+pub mod limits;
+pub mod logs;
+pub mod reactor;
+pub mod service;
+pub mod side;
+pub mod web;

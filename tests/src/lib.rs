@@ -1,1 +1,25 @@
-//! wisted-tests
+//! What the integration tests stand on: a host as a child process, its guests, clients, neighbours, and a web server.
+//!
+//! - [`host`]: `wisted run …` with its address and its log;
+//! - [`logs`]: the log as records that can be waited for;
+//! - [`workspace`]: builds the host and the guests once, and knows where things are;
+//! - [`client`]: a peer, and [`neighbours`]: peers that must notice nothing;
+//! - [`web`]: the pages that guests fetch.
+//!
+//! Nothing here sleeps: what is to be awaited tells so, and [`PATIENCE`] bounds how long a failing test takes.
+
+pub mod client;
+pub mod host;
+pub mod logs;
+pub mod neighbours;
+pub mod web;
+pub mod workspace;
+
+use std::time::Duration;
+
+pub use client::{Client, End};
+pub use host::Host;
+pub use neighbours::Neighbours;
+
+/// How long anything may take before the test that waits for it has failed. Generous: machines are shared.
+pub const PATIENCE: Duration = Duration::from_secs(30);

@@ -1,1 +1,197 @@
-//! pages
+//! The tutorial's asynchronous pages: each line starts two fetches and then sleeps in its handler, delaying nobody
+//! else.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use wisted_guest::{Address, export, get_page, sleep};
+use wisted_guest::{Config, Deferred, Error, Factory, Protocol, Response, Transport};
+
+/// A longer line ends its connection.
+const LINE_MAX_BYTES: usize = 256;
+const DEFAULT_URLS: [&str; 2] = ["http://www.example.com/", "http://www.example.org/"];
+
+#[derive(Default)]
+struct PagesFactory {
+    urls: Vec<String>,
+}
+
+impl Factory for PagesFactory {
+    type Protocol = Pages;
+
+    fn start_factory(&mut self, config: &Config) -> Result<(), String> {
+        let url = |key, default| config.get(key).unwrap_or(default).to_owned();
+        self.urls = vec![url("url1", DEFAULT_URLS[0]), url("url2", DEFAULT_URLS[1])];
+        Ok(())
+    }
+
+    fn build_protocol(&mut self, _peer: &Address) -> Pages {
+        Pages {
+            urls: self.urls.clone(),
+            line: Vec::new(),
+            under_way: Vec::new(),
+        }
+    }
+}
+
+struct Pages {
+    urls: Vec<String>,
+    line: Vec<u8>,
+    /// Kept only so that a peer that has closed its side gets its pages before we close ours.
+    under_way: Vec<Deferred<()>>,
+}
+
+impl Pages {
+    fn fetch_and_sleep(&mut self, transport: &Transport) -> Result<(), Error> {
+        let waits = self.line.starts_with(b"wait");
+        let pages: Vec<_> = self
+            .urls
+            .iter()
+            .map(|url| show_page(url, transport))
+            .collect();
+        if waits {
+            // The sequential style: go on when the pages are there.
+            pages.into_iter().try_for_each(Deferred::wait)?;
+        } else {
+            // The callback style: they run after this handler has returned, in order of arrival.
+            self.under_way.retain(|page| !page.is_ready());
+            self.under_way.extend(pages);
+        }
+        for nap in 1..=2 {
+            println!("{} sleeping, {nap} of 2", clock_time());
+            sleep(Duration::from_secs(1))?;
+        }
+        println!("{} awake", clock_time());
+        transport.write("done\n");
+        Ok(())
+    }
+}
+
+impl Protocol for Pages {
+    fn data_received(&mut self, transport: &Transport, data: &[u8]) {
+        for piece in data.split_inclusive(|byte| *byte == b'\n') {
+            if self.line.len() + piece.len() > LINE_MAX_BYTES {
+                return transport.lose_connection();
+            }
+            self.line.extend_from_slice(piece);
+            if piece.ends_with(b"\n") {
+                if let Err(error) = self.fetch_and_sleep(transport) {
+                    return println!("{} {error}", clock_time());
+                }
+                self.line.clear();
+            }
+        }
+    }
+
+    fn read_closed(&mut self, transport: &Transport) {
+        for page in self.under_way.drain(..) {
+            // Its own callback has told of any error.
+            let _ = page.wait();
+        }
+        transport.lose_connection();
+    }
+}
+
+/// Fetches a page and, when it is there, prints it and tells the peer.
+fn show_page(url: &str, transport: &Transport) -> Deferred<()> {
+    let (url, transport) = (url.to_owned(), transport.clone());
+    get_page(&url).then(move |page: Result<Response, Error>| {
+        match page {
+            Ok(page) => {
+                let start =
+                    String::from_utf8_lossy(&page.body[..page.body.len().min(100)]).into_owned();
+                println!(
+                    "{} {url}: {} bytes: {start:?}",
+                    clock_time(),
+                    page.body.len()
+                );
+                transport.write(format!("{url} {}\n", page.body.len()));
+            }
+            Err(error) => {
+                println!("{} {url}: {error}", clock_time());
+                transport.write(format!("{url} error: {error}\n"));
+            }
+        }
+        Ok(())
+    })
+}
+
+/// The time of day, UTC.
+fn clock_time() -> String {
+    let seconds = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |time| time.as_secs());
+    format!(
+        "{:02}:{:02}:{:02}",
+        seconds / 3600 % 24,
+        seconds / 60 % 60,
+        seconds % 60
+    )
+}
+
+export!(PagesFactory);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wisted_guest::testing::{self, Clock, Peer, Server};
+    use wisted_guest::{CloseReason, FetchError, WaitError, now};
+
+    /// The first page takes longer than the second.
+    fn connect() -> (Clock, Peer<PagesFactory>) {
+        let (clock, web) = (Clock::new(), testing::Pages::new());
+        web.respond_after(Duration::from_millis(300), "http://one/", [b'x'; 1000]);
+        web.respond_after(Duration::from_millis(100), "http://two/", "two");
+        web.fail("http://late/", FetchError::Timeout);
+        let server = Server::start(&[("url1", "http://one/"), ("url2", "http://two/")]).unwrap();
+        (clock, server.connect())
+    }
+
+    #[test]
+    fn callbacks_run_after_the_handler_in_order_of_arrival() {
+        let (_clock, peer) = connect();
+        peer.send_bytewise(b"go\n");
+        assert_eq!(
+            peer.take_received(),
+            b"done\nhttp://two/ 3\nhttp://one/ 1000\n"
+        );
+        assert_eq!(now(), Duration::from_secs(2));
+    }
+
+    #[test]
+    fn waiting_has_the_pages_first_in_the_order_asked_for() {
+        let (_clock, peer) = connect();
+        peer.send_bytewise(b"wait\n");
+        assert_eq!(
+            peer.take_received(),
+            b"http://one/ 1000\nhttp://two/ 3\ndone\n"
+        );
+        assert_eq!(now(), Duration::from_millis(2300));
+    }
+
+    #[test]
+    fn errors_are_told_and_a_peer_that_closes_gets_its_pages() {
+        let (_clock, web) = (Clock::new(), testing::Pages::new());
+        web.fail("http://late/", FetchError::Timeout);
+        web.respond_after(Duration::from_secs(9), "http://one/", "1");
+        let server =
+            Server::<PagesFactory>::start(&[("url1", "http://late/"), ("url2", "http://one/")])
+                .unwrap();
+        let peer = server.connect();
+        peer.send(b"\n");
+        assert_eq!(
+            peer.take_received(),
+            b"done\nhttp://late/ error: the request timed out\n"
+        );
+        peer.close();
+        assert_eq!(peer.take_received(), b"http://one/ 1\n");
+        assert!(peer.is_disconnected());
+    }
+
+    #[test]
+    fn a_lost_connection_ends_the_naps() {
+        let (clock, peer) = connect();
+        clock.break_waits(WaitError::ConnectionLost(CloseReason::Done));
+        peer.send(b"\n");
+        assert!(!peer.received().ends_with(b"done\n"));
+        assert_eq!(now(), Duration::ZERO);
+    }
+}

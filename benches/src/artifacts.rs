@@ -1,0 +1,181 @@
+//! What is measured, as files: builds the host and the guests with cargo; it must not know how they are run.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use serde_json::Value;
+
+const TARGET: &str = "wasm32-wasip2";
+
+/// A guest that a scenario runs.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Guest {
+    /// Writes back what it receives.
+    Echo,
+    /// Fetches pages and sleeps in its handler on `go`; writes back lines that begin with `echo `.
+    Pages,
+    /// Loops for ever on `do spin`; writes back lines that begin with `echo `.
+    Hostile,
+}
+
+impl Guest {
+    /// The name of its package.
+    pub fn name(self) -> &'static str {
+        match self {
+            Guest::Echo => "echo",
+            Guest::Pages => "pages",
+            Guest::Hostile => "hostile",
+        }
+    }
+}
+
+/// The files, as far as the chosen scenarios need them.
+#[derive(Default)]
+pub struct Artifacts {
+    native: PathBuf,
+    wisted: Option<PathBuf>,
+    guests: Vec<(Guest, PathBuf)>,
+}
+
+impl Artifacts {
+    /// Takes `native` as it is, and with any `guests` to run builds those and the host. `WISTED_BIN` (the binary) and
+    /// `WISTED_GUESTS` (a folder of `echo.wasm`, …) replace what would be built.
+    pub fn prepare(native: PathBuf, guests: &[Guest]) -> Result<Artifacts> {
+        let mut artifacts = Artifacts {
+            native,
+            ..Artifacts::default()
+        };
+        if guests.is_empty() {
+            return Ok(artifacts);
+        }
+        artifacts.wisted = Some(match std::env::var_os("WISTED_BIN") {
+            Some(path) => existing(PathBuf::from(path), "WISTED_BIN")?,
+            None => build_host()?,
+        });
+        artifacts.guests = match std::env::var_os("WISTED_GUESTS") {
+            Some(folder) => guests
+                .iter()
+                .map(|&guest| {
+                    let path = Path::new(&folder).join(format!("{}.wasm", guest.name()));
+                    Ok((guest, existing(path, "WISTED_GUESTS")?))
+                })
+                .collect::<Result<_>>()?,
+            None => build_guests(guests)?,
+        };
+        Ok(artifacts)
+    }
+
+    /// The native baseline.
+    pub fn native(&self) -> &Path {
+        &self.native
+    }
+
+    /// The host.
+    pub fn wisted(&self) -> Result<&Path> {
+        self.wisted
+            .as_deref()
+            .context("the host was not built for this run")
+    }
+
+    /// A guest's component.
+    pub fn guest(&self, guest: Guest) -> Result<&Path> {
+        let found = self.guests.iter().find(|(built, _)| *built == guest);
+        found
+            .map(|(_, path)| path.as_path())
+            .with_context(|| format!("guest {} was not built", guest.name()))
+    }
+}
+
+fn existing(path: PathBuf, variable: &str) -> Result<PathBuf> {
+    ensure!(
+        path.is_file(),
+        "{variable}: there is no file {}",
+        path.display()
+    );
+    path.canonicalize()
+        .with_context(|| format!("{variable}: cannot resolve {}", path.display()))
+}
+
+fn build_host() -> Result<PathBuf> {
+    let built = cargo_build(&["-p", "wisted", "--bin", "wisted"])?;
+    // Build scripts are executables, too.
+    let executable = built
+        .iter()
+        .filter(|message| message["target"]["name"] == "wisted")
+        .find_map(|message| message["executable"].as_str());
+    executable
+        .map(PathBuf::from)
+        .context("cargo built no binary `wisted`")
+}
+
+fn build_guests(guests: &[Guest]) -> Result<Vec<(Guest, PathBuf)>> {
+    add_target()?;
+    let mut arguments = vec!["--target", TARGET];
+    for guest in guests {
+        arguments.extend(["-p", guest.name()]);
+    }
+    let built = cargo_build(&arguments)?;
+    guests
+        .iter()
+        .map(|&guest| {
+            let of_guest = built
+                .iter()
+                .filter(|message| message["target"]["name"] == guest.name());
+            let mut files = of_guest
+                .filter_map(|message| message["filenames"].as_array())
+                .flatten();
+            let wasm = files.find_map(|file| file.as_str().filter(|file| file.ends_with(".wasm")));
+            let wasm = wasm.with_context(|| {
+                format!("cargo built no .wasm file of package {}", guest.name())
+            })?;
+            Ok((guest, PathBuf::from(wasm)))
+        })
+        .collect()
+}
+
+/// Adds the guests' target to the workspace's toolchain. Without rustup there is nothing to add, and cargo will tell
+/// what is missing.
+fn add_target() -> Result<()> {
+    let status = Command::new("rustup")
+        .args(["target", "add", TARGET])
+        .current_dir(workspace())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    match status {
+        Ok(status) if !status.success() => bail!("`rustup target add {TARGET}` failed ({status})"),
+        _ => Ok(()),
+    }
+}
+
+/// Runs `cargo build --release` and returns its messages about artifacts.
+fn cargo_build(arguments: &[&str]) -> Result<Vec<Value>> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command
+        .args([
+            "build",
+            "--release",
+            "--message-format=json-render-diagnostics",
+        ])
+        .args(arguments)
+        .current_dir(workspace())
+        .stderr(Stdio::inherit());
+    eprintln!("building: cargo build --release {}", arguments.join(" "));
+    let output = command.output().context("cannot run cargo")?;
+    ensure!(
+        output.status.success(),
+        "`cargo build --release {}` failed",
+        arguments.join(" ")
+    );
+    let lines = output.stdout.split(|&byte| byte == b'\n');
+    let messages = lines.filter_map(|line| serde_json::from_slice::<Value>(line).ok());
+    Ok(messages
+        .filter(|message| message["reason"] == "compiler-artifact")
+        .collect())
+}
+
+fn workspace() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}

@@ -1,0 +1,108 @@
+//! How the load generator connects and says its first words, blocking; it must not know what is measured.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use rustix::io::Errno;
+use socket2::{Domain, Socket, Type};
+
+use crate::messages::Messages;
+
+/// How long a blocking step may take before the run is given up.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Loopback source addresses in turn: each has 28,000 ports, of which those closed last minute are not all free.
+const SOURCES: usize = 64;
+/// Connections opened before the first of them must have been answered, so that no backlog is overrun.
+const BATCH: usize = 64;
+/// A blocking exchange of more could fill both directions' buffers and wait for itself.
+const FIRST_WORDS_BYTES_MAX: usize = 4096;
+const PORT_ATTEMPTS_MAX: usize = 20;
+
+/// Connects to `server`; `index` spreads connections over source addresses. Writes, too, time out when blocking.
+pub fn dial(server: SocketAddr, index: usize) -> io::Result<TcpStream> {
+    let source = Ipv4Addr::new(127, 0, 0, 1 + (index % SOURCES) as u8);
+    let mut attempt = 1;
+    loop {
+        match dial_from(server, source) {
+            // The port that the system chose is still known to this very server from an earlier connection.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::AddrNotAvailable | ErrorKind::AddrInUse
+                ) && attempt < PORT_ATTEMPTS_MAX =>
+            {
+                attempt += 1;
+            }
+            result => return result,
+        }
+    }
+}
+
+fn dial_from(server: SocketAddr, source: Ipv4Addr) -> io::Result<TcpStream> {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    socket.bind(&SocketAddr::from((source, 0)).into())?;
+    // Connecting obeys it, too.
+    socket.set_write_timeout(Some(PATIENCE))?;
+    match socket.connect(&server.into()) {
+        Err(error) if error.raw_os_error() == Some(Errno::INPROGRESS.raw_os_error()) => {
+            return Err(ErrorKind::TimedOut.into());
+        }
+        result => result?,
+    }
+    socket.set_tcp_nodelay(true)?;
+    Ok(socket.into())
+}
+
+/// Opens `count` connections in batches and exchanges a first message on each, so that each is known to be served.
+pub fn dial_all(server: SocketAddr, count: usize, messages: &Messages) -> Result<Vec<TcpStream>> {
+    let mut streams = Vec::with_capacity(count);
+    while streams.len() < count {
+        let begin = streams.len();
+        for index in begin..count.min(begin + BATCH) {
+            let stream = dial(server, index).with_context(|| {
+                format!(
+                    "cannot open connection {} of {count} to {server}",
+                    index + 1
+                )
+            })?;
+            stream.set_read_timeout(Some(PATIENCE))?;
+            streams.push(stream);
+        }
+        for (offset, stream) in streams[begin..].iter_mut().enumerate() {
+            let index = begin + offset;
+            let message = messages.get(index, 0);
+            exchange(stream, &message[..message.len().min(FIRST_WORDS_BYTES_MAX)])
+                .with_context(|| format!("connection {} of {count} is not served", index + 1))?;
+        }
+    }
+    Ok(streams)
+}
+
+/// Sends `message` and receives it back, blocking.
+pub fn exchange(stream: &mut TcpStream, message: &[u8]) -> Result<()> {
+    let mut answer = [0; FIRST_WORDS_BYTES_MAX];
+    let answer = answer
+        .get_mut(..message.len())
+        .context("the message is too long for a blocking exchange")?;
+    stream.write_all(message).context("cannot send")?;
+    stream.read_exact(answer).map_err(no_answer)?;
+    ensure!(answer == message, "the answer differs from what was sent");
+    Ok(())
+}
+
+/// Puts the errors of a blocking read into words.
+pub fn no_answer(error: io::Error) -> anyhow::Error {
+    match error.kind() {
+        ErrorKind::WouldBlock | ErrorKind::TimedOut => {
+            anyhow::anyhow!("no answer within {} s", PATIENCE.as_secs())
+        }
+        ErrorKind::UnexpectedEof => {
+            anyhow::anyhow!("the server closed the connection before it had answered")
+        }
+        _ => anyhow::Error::new(error).context("cannot receive"),
+    }
+}

@@ -1,0 +1,195 @@
+//! What a request costs: ping-pong over many connections and sizes; it must not know how load is made.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use serde_json::{Value, json};
+
+use crate::artifacts::Guest;
+use crate::lab::Lab;
+use crate::load::Load;
+use crate::messages::Messages;
+use crate::proc;
+use crate::report::{Outcome, Table, figure, size};
+use crate::server::{Kind, Server};
+use crate::stats::{Latency, median, range};
+
+/// Time for caches, socket buffers and congestion windows to settle.
+const WARMUP: Duration = Duration::from_millis(400);
+const WARMUP_QUICK: Duration = Duration::from_millis(100);
+
+#[derive(Clone, Copy)]
+struct Cell {
+    connections: usize,
+    size_bytes: usize,
+}
+
+/// One server's window in one round.
+struct Sample {
+    kind: Kind,
+    round: usize,
+    requests: u64,
+    cpu_us: f64,
+    per_second: f64,
+    latency: Latency,
+    server_busy: f64,
+    load_busy: f64,
+}
+
+pub fn run(lab: &Lab) -> Result<Outcome> {
+    let mut table = Table::new(
+        "echo: closed-loop ping-pong, medians of the rounds",
+        3,
+        &[
+            "connections",
+            "message",
+            "server",
+            "CPU µs/request",
+            "ratio",
+            "(lowest to highest)",
+            "requests/s",
+            "p50 µs",
+            "p99 µs",
+            "p99.9 µs",
+            "server busy %",
+            "load busy %",
+        ],
+    );
+    table.note("ratio: CPU per request to that of native in the same round, median of the rounds");
+    table.note("compare requests/s only where the load generator is less busy than the server");
+    let mut raw = Vec::new();
+    for &connections in &lab.settings.connections {
+        for &size_bytes in &lab.settings.sizes_bytes {
+            let cell = Cell {
+                connections,
+                size_bytes,
+            };
+            eprintln!("echo: {connections} × {}", size(size_bytes));
+            let samples = measure(lab, cell)?;
+            for &kind in &lab.settings.kinds {
+                table.row(row(cell, kind, &samples));
+            }
+            raw.extend(samples.iter().map(|sample| sample.json(cell)));
+        }
+    }
+    Ok(Outcome {
+        tables: vec![table],
+        raw: Value::Array(raw),
+    })
+}
+
+/// A B C A B C …, so that whatever changes on the machine meanwhile changes for all.
+fn measure(lab: &Lab, cell: Cell) -> Result<Vec<Sample>> {
+    let mut samples = Vec::new();
+    for round in 0..lab.settings.rounds(5, 1) {
+        for &kind in &lab.settings.kinds {
+            // A fresh process each: no server is measured with another's, or its own, history.
+            let server = lab.start(kind, Guest::Echo, &[])?;
+            let result = sample(lab, &server, cell, kind, round).with_context(|| {
+                format!(
+                    "{kind}, {} connections, {}",
+                    cell.connections,
+                    size(cell.size_bytes)
+                )
+            });
+            samples.push(server.stop(result)?);
+        }
+    }
+    Ok(samples)
+}
+
+fn sample(lab: &Lab, server: &Server, cell: Cell, kind: Kind, round: usize) -> Result<Sample> {
+    let mut load = Load::connect(
+        server.address,
+        cell.connections,
+        Messages::binary(cell.size_bytes),
+    )?;
+    load.run(
+        if lab.settings.quick {
+            WARMUP_QUICK
+        } else {
+            WARMUP
+        },
+        || false,
+    )?;
+    let (server_before, load_before) = (server.cpu_ns()?, proc::own_cpu_ns());
+    let window = load.run(lab.settings.window(2500, 300), || false)?;
+    let (server_after, load_after) = (server.cpu_ns()?, proc::own_cpu_ns());
+    load.finish()?;
+    let elapsed_ns = window.elapsed.as_nanos() as f64;
+    let cpu_ns = server_after.saturating_sub(server_before) as f64;
+    Ok(Sample {
+        kind,
+        round,
+        requests: window.requests,
+        cpu_us: cpu_ns / 1e3 / window.requests as f64,
+        per_second: window.requests as f64 / window.elapsed.as_secs_f64(),
+        latency: Latency::of(&window.latency_ns),
+        server_busy: cpu_ns / elapsed_ns,
+        load_busy: load_after.saturating_sub(load_before) as f64 / elapsed_ns,
+    })
+}
+
+fn row(cell: Cell, kind: Kind, samples: &[Sample]) -> Vec<String> {
+    let own: Vec<&Sample> = samples
+        .iter()
+        .filter(|sample| sample.kind == kind)
+        .collect();
+    let ratios: Vec<f64> = own
+        .iter()
+        .filter_map(|sample| ratio(sample, samples))
+        .collect();
+    let (lowest, highest) = range(ratios.iter().copied());
+    let typical = |of: fn(&Sample) -> f64| figure(median(own.iter().map(|sample| of(sample))));
+    let two = |value: f64| {
+        if value.is_finite() {
+            format!("{value:.2}")
+        } else {
+            "-".into()
+        }
+    };
+    vec![
+        cell.connections.to_string(),
+        size(cell.size_bytes),
+        kind.to_string(),
+        typical(|sample| sample.cpu_us),
+        two(median(ratios)),
+        format!("{} to {}", two(lowest), two(highest)),
+        typical(|sample| sample.per_second),
+        typical(|sample| sample.latency.p50_us),
+        typical(|sample| sample.latency.p99_us),
+        typical(|sample| sample.latency.p999_us),
+        format!(
+            "{:.0}",
+            100.0 * median(own.iter().map(|sample| sample.server_busy))
+        ),
+        format!(
+            "{:.0}",
+            100.0 * median(own.iter().map(|sample| sample.load_busy))
+        ),
+    ]
+}
+
+fn ratio(sample: &Sample, samples: &[Sample]) -> Option<f64> {
+    let native = samples
+        .iter()
+        .find(|other| other.kind == Kind::Native && other.round == sample.round)?;
+    Some(sample.cpu_us / native.cpu_us)
+}
+
+impl Sample {
+    fn json(&self, cell: Cell) -> Value {
+        json!({
+            "connections": cell.connections,
+            "message_bytes": cell.size_bytes,
+            "server": self.kind.to_string(),
+            "round": self.round + 1,
+            "requests": self.requests,
+            "server_cpu_us_per_request": self.cpu_us,
+            "requests_per_second": self.per_second,
+            "latency": self.latency.json(),
+            "server_busy": self.server_busy,
+            "load_busy": self.load_busy,
+        })
+    }
+}

@@ -1,0 +1,74 @@
+//! The questions that are asked, one file each; this one only names them and what they need.
+
+mod connect;
+mod echo;
+mod idle;
+mod pages;
+mod spin;
+mod start;
+
+use std::fmt;
+
+use anyhow::Result;
+use clap::ValueEnum;
+
+use crate::artifacts::Guest;
+use crate::lab::Lab;
+use crate::report::Outcome;
+use crate::server::Kind;
+
+/// A question.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum Scenario {
+    /// What does a request cost?
+    Echo,
+    /// Does a handler that sleeps delay its neighbours?
+    Pages,
+    /// Does a guest that loops for ever harm its neighbours, and how long does it last?
+    Spin,
+    /// What does an idle connection cost in memory?
+    Idle,
+    /// What does a short connection cost?
+    Connect,
+    /// How soon does it listen?
+    Start,
+}
+
+impl Scenario {
+    /// Every scenario, in the order of a run.
+    pub fn all() -> Vec<Scenario> {
+        Scenario::value_variants().to_vec()
+    }
+
+    /// The guests that it runs when `kinds` are compared.
+    pub fn guests(self, kinds: &[Kind]) -> Vec<Guest> {
+        let compares = kinds.iter().any(|kind| kind.is_wisted());
+        match self {
+            Scenario::Pages => vec![Guest::Pages],
+            Scenario::Spin => vec![Guest::Hostile],
+            _ if compares => vec![Guest::Echo],
+            _ => vec![],
+        }
+    }
+
+    /// Measures.
+    pub fn run(self, lab: &Lab) -> Result<Outcome> {
+        match self {
+            Scenario::Echo => echo::run(lab),
+            Scenario::Pages => pages::run(lab),
+            Scenario::Spin => spin::run(lab),
+            Scenario::Idle => idle::run(lab),
+            Scenario::Connect => connect::run(lab),
+            Scenario::Start => start::run(lab),
+        }
+    }
+}
+
+impl fmt::Display for Scenario {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self
+            .to_possible_value()
+            .map(|value| value.get_name().to_owned());
+        formatter.write_str(&name.unwrap_or_default())
+    }
+}

@@ -1,0 +1,218 @@
+//! A server process under test: started, found, measured, stopped; it must not know what is asked of it.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
+use std::net::SocketAddr;
+use std::process::{ChildStdout, Command, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use clap::ValueEnum;
+
+use crate::children::Reaped;
+use crate::cores::{Cores, Place};
+use crate::proc;
+
+/// A 12 MB component compiles in 4 s on a free machine.
+const START_MAX: Duration = Duration::from_secs(60);
+/// The host may wait this long for connections that are being closed.
+const DRAIN_MAX: Duration = Duration::from_secs(10);
+const LOG_TAIL_BYTES: u64 = 2000;
+
+/// A server that a scenario measures.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, ValueEnum)]
+pub enum Kind {
+    /// The baseline: mio by hand.
+    Native,
+    /// The baseline once more: how far two runs of the same thing lie apart.
+    NativeAgain,
+    /// Wisted with an instance for each connection.
+    Connection,
+    /// Wisted with one instance for all connections.
+    Service,
+}
+
+impl Kind {
+    /// Whether the host is needed for it.
+    pub fn is_wisted(self) -> bool {
+        matches!(self, Kind::Connection | Kind::Service)
+    }
+
+    /// The host's name for it.
+    pub fn isolation(self) -> Option<&'static str> {
+        match self {
+            Kind::Native | Kind::NativeAgain => None,
+            Kind::Connection => Some("connection"),
+            Kind::Service => Some("service"),
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(match self {
+            Kind::Native => "native",
+            Kind::NativeAgain => "native again",
+            Kind::Connection => "wisted connection",
+            Kind::Service => "wisted service",
+        })
+    }
+}
+
+/// A running server.
+pub struct Server {
+    process: Reaped,
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// From before it was started to its line about listening.
+    pub start_time: Duration,
+    log: File,
+    must_exit_with_zero: bool,
+}
+
+impl Server {
+    /// Starts `command` and waits until it listens. It is over with `Drop` at the latest.
+    pub fn start(mut command: Command, kind: Kind, cores: &Cores, place: Place) -> Result<Server> {
+        // A file and not a pipe: what it logs must cost the load generator nothing.
+        let mut log = tempfile::tempfile().context("cannot create a temporary file")?;
+        command.stdin(Stdio::null()).stdout(Stdio::piped());
+        command.stderr(log.try_clone().context("cannot duplicate a file")?);
+        let begin = Instant::now();
+        let mut process = cores.spawning_at(place, || Reaped::spawn(&mut command))??;
+        let stdout = process
+            .take_stdout()
+            .context("the server has no standard output")?;
+        match first_endpoint(stdout).recv_timeout(START_MAX) {
+            Ok((address, moment)) => {
+                let start_time = moment - begin;
+                Ok(Server {
+                    process,
+                    address,
+                    start_time,
+                    log,
+                    must_exit_with_zero: kind.is_wisted(),
+                })
+            }
+            Err(_) => {
+                // Its output ends a moment before it does.
+                std::thread::sleep(Duration::from_millis(50));
+                let state = match process.ended()? {
+                    Some(status) => format!("it ended with {status}"),
+                    None => "it still runs".into(),
+                };
+                drop(process);
+                let log = tail(&mut log);
+                bail!("{kind} did not say where it listens ({state})\ncommand: {command:?}\n{log}")
+            }
+        }
+    }
+
+    /// The CPU time of all its threads.
+    pub fn cpu_ns(&self) -> Result<u64> {
+        proc::cpu_ns(self.process.id())
+    }
+
+    /// Its memory.
+    pub fn memory(&self) -> Result<proc::Memory> {
+        proc::memory(self.process.id())
+    }
+
+    /// Stops it, to be called after its connections are closed. On success of `result` tells on stderr when it did not
+    /// stop as it should; to a failure adds what is known about the server.
+    pub fn stop<T>(mut self, result: Result<T>) -> Result<T> {
+        let early = self.process.ended()?;
+        if let Err(error) = result {
+            let state = early.map_or("was still running".into(), |status| {
+                format!("had ended with {status}")
+            });
+            drop(self.process);
+            let log = tail(&mut self.log);
+            bail!("{error:#}\n  the server {state}; {log}");
+        }
+        let status = self.process.terminate(DRAIN_MAX)?;
+        match status {
+            None => eprintln!(
+                "warning: the server did not stop within {} s of SIGTERM",
+                DRAIN_MAX.as_secs()
+            ),
+            Some(status) if self.must_exit_with_zero && !status.success() => {
+                eprintln!(
+                    "warning: the server ended with {status} instead of 0\n{}",
+                    tail(&mut self.log)
+                );
+            }
+            Some(_) => {}
+        }
+        result
+    }
+}
+
+/// Reads `stdout` to its end in a thread, so that the server never waits for its reader, and reports the first endpoint
+/// and when it was there.
+fn first_endpoint(stdout: ChildStdout) -> mpsc::Receiver<(SocketAddr, Instant)> {
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut sender = Some(sender);
+        for line in BufReader::new(stdout).split(b'\n') {
+            let Ok(line) = line else { return };
+            if let Some(address) = endpoint(&String::from_utf8_lossy(&line))
+                && let Some(sender) = sender.take()
+            {
+                // Nobody listens any more when the server took too long.
+                let _ = sender.send((address, Instant::now()));
+            }
+        }
+    });
+    receiver
+}
+
+fn endpoint(line: &str) -> Option<SocketAddr> {
+    line.match_indices("127.0.0.1:").find_map(|(index, _)| {
+        let rest = &line[index..];
+        let end =
+            rest.find(|character: char| !character.is_ascii_digit() && !".:".contains(character));
+        let address: SocketAddr = rest[..end.unwrap_or(rest.len())]
+            .trim_end_matches(['.', ':'])
+            .parse()
+            .ok()?;
+        (address.port() != 0).then_some(address)
+    })
+}
+
+fn tail(log: &mut File) -> String {
+    let length = log.seek(SeekFrom::End(0)).unwrap_or(0);
+    let mut bytes = Vec::new();
+    let read = log
+        .seek(SeekFrom::Start(length.saturating_sub(LOG_TAIL_BYTES)))
+        .and_then(|_| log.read_to_end(&mut bytes));
+    match read {
+        Ok(0) => "it logged nothing".into(),
+        Ok(_) => format!(
+            "its log ends with:\n{}",
+            String::from_utf8_lossy(&bytes).trim_end()
+        ),
+        Err(error) => format!("its log cannot be read: {error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endpoints_are_found_in_any_line() {
+        let port = |line| endpoint(line).map(|address| address.port());
+        assert_eq!(port("listening on tcp:127.0.0.1:8000"), Some(8000));
+        assert_eq!(
+            port(r#"{"endpoint":"tcp:127.0.0.1:8000","n":1}"#),
+            Some(8000)
+        );
+        assert_eq!(
+            port("echo: 127.0.0.1:0 is now tcp:127.0.0.1:8000."),
+            Some(8000)
+        );
+        assert_eq!(port("starting"), None);
+    }
+}

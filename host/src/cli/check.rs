@@ -1,0 +1,80 @@
+//! `wisted check`: what a guest exports and imports, and whether and how it can be served.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, anyhow};
+
+use super::CheckArgs;
+use super::guest_file::{self, GuestFile};
+use wisted::guest::{self, Exports, GuestCode, GuestHost, PoolSize};
+use wisted::limits::Limits;
+
+pub(super) fn check(args: &CheckArgs) -> Result<ExitCode> {
+    let file = GuestFile::find(&args.guest)?;
+    let limits = Limits::default();
+    let host = GuestHost::new(&PoolSize {
+        instances_max: 1,
+        stacks_max: 1,
+        memory_max_bytes: limits.memory_max_bytes,
+        table_max_elements: limits.table_max_elements,
+    })
+    .map_err(|error| anyhow!("{error:#}"))?;
+    let cache = guest_file::cache(&args.guest);
+    let say = &mut || file.say_compiling();
+    let surface = guest::inspect(&host, &file.path, cache.as_ref(), say)
+        .with_context(|| file.path.display().to_string())?;
+    let mut text = format!("{}\n", file.path.display());
+    list(&mut text, "exports", &surface.exports);
+    list(&mut text, "imports", &surface.imports);
+    let loaded = GuestCode::load(&host, &file.path, cache.as_ref(), say);
+    if let Ok(code) = &loaded {
+        text += &verdict(code.exports(), &args.guest.path.display().to_string());
+    }
+    // A reader that has seen enough, such as `head`, is no error.
+    let _ = std::io::stdout().write_all(text.as_bytes());
+    match loaded {
+        Ok(_) => Ok(ExitCode::SUCCESS),
+        Err(error) => Err(anyhow!(error).context(format!("{} cannot be served", file.name))),
+    }
+}
+
+fn list(text: &mut String, title: &str, names: &[String]) {
+    *text += &format!("  {title}:\n");
+    for name in names {
+        *text += &format!("    {name}\n");
+    }
+    if names.is_empty() {
+        *text += "    nothing\n";
+    }
+}
+
+fn verdict(exports: Exports, guest: &str) -> String {
+    if !exports.connection {
+        return format!("  it is a program: wisted run {guest}\n");
+    }
+    let mut text = format!("  it serves connections: wisted run {guest}\n");
+    for (present, remark) in [
+        (
+            exports.half_close,
+            "no half-close-handler: when a peer closes its side, the connection is closed",
+        ),
+        (
+            exports.flow,
+            "no flow-handler: it is not told when a slow peer has caught up",
+        ),
+        (
+            exports.timer,
+            "no timer-handler: it can wait for timers but is not called back",
+        ),
+        (
+            exports.page,
+            "no page-handler: it can wait for pages but is not called back",
+        ),
+    ] {
+        if !present {
+            text += &format!("  note: {remark}\n");
+        }
+    }
+    text
+}

@@ -1,0 +1,188 @@
+//! The command line: what people type and read. The only room that names clap; it knows the library's values, not how they
+//! are carried out.
+
+mod check;
+mod guest_file;
+mod limit_flags;
+mod run;
+mod units;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use limit_flags::LimitFlags;
+use wisted::endpoint::Endpoint;
+use wisted::logs::LogFormat;
+use wisted::service::Isolation;
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default().bold())
+    .placeholder(AnsiColor::Cyan.on_default());
+
+/// A reactor that serves sandboxed WebAssembly protocols.
+///
+/// A guest is a protocol, or a program, compiled to a WebAssembly component against the contract wit/reactor.wit. Wisted
+/// serves it on real sockets; whatever it does, it reaches nothing that it was not granted and hurts no other connection.
+#[derive(Debug, Parser)]
+#[command(name = "wisted", version, styles = STYLES, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Run(Box<RunArgs>),
+    Check(CheckArgs),
+}
+
+/// Serve a guest, or run it if it is a program
+///
+/// Stops on Ctrl-C or SIGTERM: accepts nobody any more, lets connections finish, and exits with 0. A second signal stops at
+/// once.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  wisted run guests/echo
+  wisted run chat.wasm --isolation service --listen tcp:8000 --listen tcp:[::1]:8000
+  wisted run pages.wasm --allow-fetch www.example.com --config url1=http://www.example.com/")]
+struct RunArgs {
+    #[command(flatten)]
+    guest: GuestArg,
+
+    /// Where to listen, in Twisted's notation: tcp:8000, tcp:8000:interface=127.0.0.1, tcp:127.0.0.1:8000, tcp:[::1]:8000.
+    /// Port 0 picks a free one. Can be given several times [default: tcp:127.0.0.1:8000]
+    #[arg(long = "listen", short, value_name = "ENDPOINT")]
+    endpoints: Vec<Endpoint>,
+
+    /// An instance for each connection, so that a fault is one connection's alone; or one for the whole service, for shared
+    /// state such as a chat room
+    #[arg(long, value_enum, default_value = "connection")]
+    isolation: IsolationArg,
+
+    /// A configuration value for the guest. Can be given several times
+    #[arg(long, value_name = "KEY=VALUE", value_parser = units::key_value)]
+    config: Vec<(String, String)>,
+
+    /// A host that the guest may fetch pages from: a name, *.name, or an address; without a port, 80 for http and 443 for
+    /// https. Private and loopback addresses only when given as such. Can be given several times [default: none]
+    #[arg(long, value_name = "HOST[:PORT]")]
+    allow_fetch: Vec<String>,
+
+    /// Trust the certificates in this PEM file too, besides the system's, when the guest fetches pages. Can be given several
+    /// times
+    #[arg(long = "ca", value_name = "FILE")]
+    ca_files: Vec<PathBuf>,
+
+    /// How long connections may take to finish when the host is asked to stop
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = units::duration)]
+    drain_max: std::time::Duration,
+
+    #[command(flatten)]
+    limits: LimitFlags,
+
+    #[command(flatten)]
+    logs: LogFlags,
+}
+
+/// Say what a guest exports and imports, and whether and how it can be served
+#[derive(Debug, Args)]
+struct CheckArgs {
+    #[command(flatten)]
+    guest: GuestArg,
+}
+
+#[derive(Debug, Args)]
+struct GuestArg {
+    /// A component (.wasm), its text (.wat), or a folder with a guest's source (a Rust crate), which is built first
+    #[arg(value_name = "GUEST")]
+    path: PathBuf,
+
+    /// Don't keep compiled code in the user's cache folder
+    #[arg(long)]
+    no_cache: bool,
+}
+
+#[derive(Debug, Args)]
+struct LogFlags {
+    /// The shape of log records, which go to standard error
+    #[arg(long, value_enum, default_value = "text", help_heading = "Logs")]
+    log_format: LogFormatArg,
+
+    /// Which records are written: error, warn, info, debug, trace, or for parts, such as info,guest=debug
+    #[arg(long, value_name = "FILTER", default_value = "info", help_heading = "Logs")]
+    log: String,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum IsolationArg {
+    Connection,
+    Service,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum LogFormatArg {
+    Text,
+    Json,
+}
+
+impl From<IsolationArg> for Isolation {
+    fn from(arg: IsolationArg) -> Self {
+        match arg {
+            IsolationArg::Connection => Self::Connection,
+            IsolationArg::Service => Self::Service,
+        }
+    }
+}
+
+impl From<LogFormatArg> for LogFormat {
+    fn from(arg: LogFormatArg) -> Self {
+        match arg {
+            LogFormatArg::Text => Self::Text,
+            LogFormatArg::Json => Self::Json,
+        }
+    }
+}
+
+/// Runs the command. Exit codes: 0, 1 for what went wrong, 2 for a command line that makes no sense, 128 and its number for
+/// a signal that aborted.
+pub fn main() -> ExitCode {
+    let result: Result<ExitCode> = match Cli::parse().command {
+        Command::Run(args) => run::run(*args),
+        Command::Check(args) => check::check(&args),
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("{}: {error:#}", error_label());
+        ExitCode::FAILURE
+    })
+}
+
+/// `error`, as clap writes it.
+fn error_label() -> String {
+    use std::io::IsTerminal;
+    let plain = std::env::var_os("NO_COLOR").is_some() || !std::io::stderr().is_terminal();
+    if plain {
+        "error".to_owned()
+    } else {
+        let style = AnsiColor::Red.on_default().bold();
+        format!("{style}error{style:#}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+}

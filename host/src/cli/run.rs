@@ -1,0 +1,158 @@
+//! `wisted run`: one guest becomes a service, and the driver runs until it is asked to stop.
+
+use std::io::{IsTerminal, Write};
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, anyhow, bail};
+
+use super::guest_file::{self, GuestFile};
+use super::{RunArgs, error_label};
+use wisted::driver::{Driver, Exit};
+use wisted::endpoint::Endpoint;
+use wisted::guest::{GuestCode, GuestHost, Origin, PoolSize};
+use wisted::limits::Limits;
+use wisted::logs;
+use wisted::service::{Isolation, Service};
+use wisted::side::Side;
+use wisted::web::{Grants, WebClient, WebLimits};
+
+const DEFAULT_ENDPOINT: &str = "tcp:127.0.0.1:8000";
+
+/// Instances and stacks beyond those that the limits name: programs, shared instances, handlers that run.
+const SPARE: u32 = 16;
+
+pub(super) fn run(args: RunArgs) -> Result<ExitCode> {
+    let limits = args.limits.limits().map_err(|error| anyhow!(error))?;
+    let grants = Grants::parse(&args.allow_fetch).context("--allow-fetch")?;
+    let file = GuestFile::find(&args.guest)?;
+    let _log_guard = logs::start(args.logs.log_format.into(), &args.logs.log)
+        .map_err(|error| anyhow!("--log {:?}: {error}", args.logs.log))?;
+    raise_descriptor_limit();
+
+    let isolation = args.isolation.into();
+    let host = GuestHost::new(&pool_size(isolation, &limits))
+        .map_err(|error| anyhow!("the guests' memory cannot be reserved: {error:#}"))?;
+    let cache = guest_file::cache(&args.guest);
+    let say = &mut || file.say_compiling();
+    let code = GuestCode::load(&host, &file.path, cache.as_ref(), say)
+        .with_context(|| format!("{} cannot be served", file.path.display()))?;
+    let endpoints = endpoints(args.endpoints, &code, &file)?;
+
+    let side = Side::start().context("the side thread cannot be started")?;
+    let web = WebClient::new(&side, grants, web_limits(&limits), &args.ca_files)?;
+    let service = Service {
+        origin: Arc::new(Origin {
+            service: file.name.clone(),
+            guest: file.name.clone(),
+            config: sorted_config(args.config)?,
+        }),
+        endpoints,
+        isolation,
+        limits: Arc::new(limits),
+        code,
+        web,
+    };
+    let serves = service.serves_connections();
+    // WASI's timers are created on this thread and run on the side thread.
+    let _context = side.handle().enter();
+    let mut driver = Driver::new(host, vec![service], args.drain_max)
+        .context("the reactor cannot be started")?;
+    let addresses = driver.listen()?;
+    say_what_is_served(&file.name, serves, isolation, &addresses);
+    let exit = driver.run().context("the reactor failed")?;
+    Ok(exit_code(&exit))
+}
+
+fn exit_code(exit: &Exit) -> ExitCode {
+    match exit {
+        Exit::Drained | Exit::Finished => ExitCode::SUCCESS,
+        Exit::Aborted(signal) => ExitCode::from(signal.exit_code()),
+        Exit::Failed { guest, error } => {
+            eprintln!("{}: {guest}: {error}", error_label());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn endpoints(given: Vec<Endpoint>, code: &GuestCode, file: &GuestFile) -> Result<Vec<Endpoint>> {
+    match (code.exports().connection, given.is_empty()) {
+        (false, false) => bail!(
+            "{} is a program: it has no `data-received` to serve connections with, so --listen makes no sense",
+            file.name
+        ),
+        (true, true) => Ok(vec![DEFAULT_ENDPOINT.parse()?]),
+        _ => Ok(given),
+    }
+}
+
+fn sorted_config(mut config: Vec<(String, String)>) -> Result<Vec<(String, String)>> {
+    config.sort();
+    if let Some(pair) = config.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+        bail!("--config {} is given twice", pair[0].0);
+    }
+    Ok(config)
+}
+
+fn pool_size(isolation: Isolation, limits: &Limits) -> PoolSize {
+    let instances = match isolation {
+        Isolation::Connection => limits.connections_max,
+        Isolation::Service => 0,
+    };
+    PoolSize {
+        instances_max: instances + SPARE,
+        stacks_max: limits.suspended_max + SPARE,
+        memory_max_bytes: limits.memory_max_bytes,
+        table_max_elements: limits.table_max_elements,
+    }
+}
+
+fn web_limits(limits: &Limits) -> WebLimits {
+    let timeout_ms = limits.fetch_timeout_max.as_millis();
+    WebLimits {
+        page_max_bytes: limits.page_max_bytes,
+        fetch_timeout_max_ms: u32::try_from(timeout_ms).unwrap_or(u32::MAX),
+        fetches_max: limits.fetches_max,
+        fetches_queued_max: limits.fetches_queued_max,
+        redirects_max: limits.redirects_max,
+        ..WebLimits::default()
+    }
+}
+
+/// Each connection is a descriptor, and the soft limit is often 1,024 where the hard one is far higher.
+fn raise_descriptor_limit() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::warn!(%error, "the limit on descriptors could not be raised");
+    }
+}
+
+fn say_what_is_served(
+    name: &str,
+    serves: bool,
+    isolation: Isolation,
+    addresses: &[(usize, SocketAddr)],
+) {
+    let mut text = String::new();
+    if serves {
+        let places: Vec<_> = addresses
+            .iter()
+            .map(|(_, address)| format!("tcp:{address}"))
+            .collect();
+        let instances = match isolation {
+            Isolation::Connection => "an instance for each connection",
+            Isolation::Service => "one instance for all connections",
+        };
+        text += &format!("serving {name} on {} ({instances})\n", places.join(", "));
+        if std::io::stdout().is_terminal() {
+            text += "Ctrl-C stops it\n";
+        }
+    } else if std::io::stdout().is_terminal() {
+        text += &format!("running {name}\n");
+    }
+    // Whoever started us may have closed standard output; serving is what counts.
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}

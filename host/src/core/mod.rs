@@ -1,0 +1,14 @@
+//! The pure core: a connection's state, its write buffer, deadlines and back-off. It takes bytes and `now`; it knows
+//! neither sockets nor clocks nor guests, so every rule in it is tested without waiting and without a network.
+
+mod backoff;
+mod command;
+mod connection;
+mod deadlines;
+mod transport;
+
+pub use backoff::Backoff;
+pub use command::{CloseReason, TransportCommand};
+pub use connection::{Connection, ConnectionLimits, Ending, Sent, Wire};
+pub use deadlines::{DeadlineKey, Deadlines};
+pub use transport::Transport;

@@ -1,0 +1,146 @@
+//! New connections, and what to do when there can't be any.
+
+use std::net::SocketAddr;
+
+use super::connections::ConnectionKey;
+use super::{Connection, Driver, Due, Ready};
+use crate::limits::{ACCEPT_PAUSE, per_turn};
+use crate::reactor::{Accept, ListenerToken, Token};
+
+/// A listening port of a service.
+#[derive(Debug)]
+pub(super) struct Listener {
+    token: ListenerToken,
+    service: usize,
+    /// Peers may wait: readiness is reported once, so it is remembered until accepting would block.
+    acceptable: bool,
+}
+
+impl Listener {
+    pub fn new(token: ListenerToken, service: usize) -> Self {
+        Self {
+            token,
+            service,
+            acceptable: true,
+        }
+    }
+
+    pub fn is(&self, token: ListenerToken) -> bool {
+        self.token == token
+    }
+}
+
+impl Driver {
+    /// Accepts peers of one listener, within its budget.
+    pub(super) fn accept(&mut self, index: usize) {
+        let Some(listener) = self.listeners.get_mut(index) else {
+            return;
+        };
+        listener.acceptable = true;
+        let (token, service) = (listener.token, listener.service);
+        for _ in 0..per_turn::ACCEPTS_MAX {
+            if self.exhausted || !self.may_accept(service) {
+                // Whoever lifts the limit looks at the listener again.
+                return;
+            }
+            match self.reactor.accept(token) {
+                Accept::Socket { token, peer } => self.accepted(service, token, peer),
+                Accept::WouldBlock => {
+                    self.listeners[index].acceptable = false;
+                    return;
+                }
+                Accept::Failed(error) => tracing::debug!(%error, "a peer was lost while it was accepted"),
+                Accept::Exhausted(error) => {
+                    tracing::warn!(
+                        %error,
+                        connections = self.connections_open,
+                        "out of descriptors or memory: accepting nobody until a connection ends (see `ulimit -n`)"
+                    );
+                    self.exhausted = true;
+                    self.deadlines.insert(self.now + ACCEPT_PAUSE, Due::AcceptAgain);
+                    return;
+                }
+            }
+        }
+        self.carried.push(Ready::Listener(index));
+    }
+
+    fn may_accept(&mut self, service: usize) -> bool {
+        let at_limit = {
+            let served = &self.services[service];
+            let limits = &served.service.limits;
+            served.connections >= limits.connections_max
+        };
+        let may = !at_limit && self.instance_may_take_connection(service);
+        let served = &mut self.services[service];
+        if at_limit && !served.accept_held {
+            tracing::warn!(
+                service = served.service.origin.service,
+                connections = served.connections,
+                "the service has as many connections as it may (--connections-max): accepting nobody until one ends"
+            );
+        }
+        served.accept_held = !may;
+        may
+    }
+
+    fn accepted(&mut self, service: usize, token: Token, peer: SocketAddr) {
+        let id = self.next_id();
+        let local = self
+            .reactor
+            .socket(token)
+            .and_then(|socket| socket.local_address());
+        let Some((instance, number)) = self.instance_for_connection(service, id, peer, local) else {
+            // may_accept has just said that there is one.
+            self.reactor.abort(token);
+            return;
+        };
+        let served = &mut self.services[service];
+        served.connections += 1;
+        self.connections_open += 1;
+        let limits = &served.service.limits;
+        let connection = Connection::new(id, token, service, instance, number, peer, limits, self.now);
+        if self.connections.len() <= token.index() {
+            self.connections.resize_with(token.index() + 1, || None);
+        }
+        self.connections[token.index()] = Some(Box::new(connection));
+        self.connection_is_made(ConnectionKey { token, id }, instance, number);
+        tracing::debug!(
+            service = self.services[service].service.origin.service,
+            connection = id,
+            %peer,
+            "connection made"
+        );
+    }
+
+    /// Descriptors may be free again: a connection has ended, or the pause is over.
+    pub(super) fn accept_again(&mut self) {
+        self.exhausted = false;
+        self.ready.extend(
+            (0..self.listeners.len())
+                .filter(|index| self.listeners[*index].acceptable)
+                .map(Ready::Listener),
+        );
+    }
+
+    /// A limit of one service may be lifted.
+    pub(super) fn service_may_accept_again(&mut self, service: usize) {
+        if !self.services[service].accept_held && !self.exhausted {
+            return;
+        }
+        self.ready.extend(
+            self.listeners
+                .iter()
+                .enumerate()
+                .filter(|(_, listener)| listener.acceptable && listener.service == service)
+                .map(|(index, _)| Ready::Listener(index)),
+        );
+    }
+
+    /// Stops listening everywhere.
+    pub(super) fn stop_listening(&mut self) {
+        for listener in self.listeners.drain(..) {
+            self.reactor.stop_listening(listener.token);
+        }
+    }
+}

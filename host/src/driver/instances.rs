@@ -1,0 +1,615 @@
+//! One instance's events, calls, suspensions and ending. What a call does inside is the guest room's; here is when it is made
+//! and what follows.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Wake, Waker};
+
+use super::connections::ConnectionKey;
+use super::events::Event;
+use super::shutdown::{Exit, Phase};
+use super::{Driver, Due, Ready};
+use crate::core::{CloseReason, DeadlineKey};
+use crate::guest::{
+    self, Call, ConnectionNumber, Fault, FaultKind, Outcome, PendingNumber, Returned, Step,
+};
+use crate::limits::per_turn;
+use crate::reactor::Mailbox;
+use crate::service::Isolation;
+use crate::web;
+
+/// Names an instance: its place in the table, and a number that is never given twice, since places are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct InstanceKey {
+    place: usize,
+    id: u64,
+}
+
+/// What reaches the reactor thread from others.
+#[derive(Debug)]
+pub(super) enum Mail {
+    /// An instance is to be run again.
+    Woken(InstanceKey),
+    /// A page is there.
+    Page(InstanceKey, PendingNumber, web::Page),
+}
+
+/// What an instance is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// One connection.
+    Connection,
+    /// All connections of its service.
+    Service,
+    /// `execute`.
+    Program,
+}
+
+#[derive(Debug)]
+pub(super) struct Instance {
+    id: u64,
+    pub service: usize,
+    role: Role,
+    pub guest: guest::Instance,
+    waker: Arc<InstanceWaker>,
+    events: VecDeque<Event>,
+    pub connections: BTreeMap<ConnectionNumber, ConnectionKey>,
+    pub timers: BTreeMap<PendingNumber, DeadlineKey>,
+    /// Dropping one cancels it.
+    pub fetches: BTreeMap<PendingNumber, web::Fetch>,
+    /// Connections with data that wait for the running handler to return.
+    blocked: Vec<ConnectionKey>,
+    queued: bool,
+    /// Set while a handler is suspended.
+    suspended: Option<DeadlineKey>,
+    leaving: Leaving,
+}
+
+/// How far an instance is on its way out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Leaving {
+    No,
+    /// `stop` is called when all events are delivered.
+    WhenIdle,
+    /// `stop` has been called.
+    Stopped,
+}
+
+/// Called by wasmtime when it can go on with an instance.
+#[derive(Debug)]
+struct InstanceWaker {
+    key: InstanceKey,
+    mailbox: Mailbox<Mail>,
+    /// One message at a time is enough.
+    sent: AtomicBool,
+}
+
+impl Wake for InstanceWaker {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        if !self.sent.swap(true, Ordering::AcqRel) {
+            self.mailbox.send(Mail::Woken(self.key));
+        }
+    }
+}
+
+impl Instance {
+    fn takes_data(&self) -> bool {
+        !self.guest.is_busy() && self.events.is_empty() && self.leaving == Leaving::No
+    }
+
+    fn is_full(&self, events_queued_max: usize) -> bool {
+        self.events.len() >= events_queued_max
+    }
+}
+
+impl Driver {
+    pub(super) fn instance(&mut self, key: InstanceKey) -> Option<&mut Instance> {
+        let instance = self.instances.get_mut(key.place)?;
+        (instance.id == key.id).then_some(instance)
+    }
+
+    /// Starts what runs without a connection: instances of services with that isolation, and programs.
+    pub(super) fn start_services(&mut self) {
+        for service in 0..self.services.len() {
+            self.start_service(service);
+        }
+    }
+
+    /// Starts, or starts again, the instance of a service that needs one.
+    pub(super) fn start_service(&mut self, service: usize) {
+        if self.phase != Phase::Serving {
+            return;
+        }
+        let served = &self.services[service].service;
+        let exports = served.code.exports();
+        let shared = exports.connection && served.isolation == Isolation::Service;
+        let role = match (shared, exports.program) {
+            (true, _) => Role::Service,
+            (false, true) => Role::Program,
+            (false, false) => {
+                self.services[service].up = true;
+                return;
+            }
+        };
+        let key = self.new_instance(service, role);
+        self.services[service].instance = Some(key);
+        self.services[service].up = !shared;
+        if exports.program {
+            self.push_event(key, Event::Execute);
+        }
+    }
+
+    fn new_instance(&mut self, service: usize, role: Role) -> InstanceKey {
+        let id = self.next_id();
+        let served = &self.services[service].service;
+        let entry = self.instances.vacant_entry();
+        let key = InstanceKey {
+            place: entry.key(),
+            id,
+        };
+        let waker = Arc::new(InstanceWaker {
+            key,
+            mailbox: self.mailbox.clone(),
+            sent: AtomicBool::new(false),
+        });
+        let guest = guest::Instance::new(
+            &self.host,
+            &served.code,
+            &served.origin,
+            &served.limits,
+            role == Role::Connection,
+            Waker::from(Arc::clone(&waker)),
+        );
+        entry.insert(Instance {
+            id,
+            service,
+            role,
+            guest,
+            waker,
+            events: VecDeque::new(),
+            connections: BTreeMap::new(),
+            timers: BTreeMap::new(),
+            fetches: BTreeMap::new(),
+            blocked: Vec::new(),
+            queued: false,
+            suspended: None,
+            leaving: Leaving::No,
+        });
+        if served.code.exports().lifecycle {
+            self.push_event(key, Event::Start);
+        } else if role == Role::Service {
+            self.service_is_up(service);
+        }
+        key
+    }
+
+    fn service_is_up(&mut self, service: usize) {
+        self.services[service].up = true;
+        self.service_may_accept_again(service);
+    }
+
+    /// Whether a new connection would find an instance.
+    pub(super) fn instance_may_take_connection(&mut self, service: usize) -> bool {
+        let served = &self.services[service];
+        if served.service.isolation == Isolation::Connection {
+            return true;
+        }
+        let events_queued_max = served.service.limits.events_queued_max;
+        let (up, key) = (served.up, served.instance);
+        let instance = key.and_then(|key| self.instance(key));
+        up && instance.is_some_and(|instance| !instance.is_full(events_queued_max))
+    }
+
+    /// The instance for a new connection, and the connection's number in it.
+    pub(super) fn instance_for_connection(
+        &mut self,
+        service: usize,
+        id: u64,
+        peer: SocketAddr,
+        local: Option<SocketAddr>,
+    ) -> Option<(InstanceKey, ConnectionNumber)> {
+        let served = &self.services[service];
+        let key = match served.service.isolation {
+            Isolation::Connection => self.new_instance(service, Role::Connection),
+            Isolation::Service => served.instance?,
+        };
+        let instance = self.instance(key)?;
+        let number = instance.guest.connection_made(id, peer, local);
+        Some((key, number))
+    }
+
+    /// The connection is in its table: its instance may be told of it.
+    pub(super) fn connection_is_made(&mut self, connection: ConnectionKey, key: InstanceKey, number: ConnectionNumber) {
+        if let Some(instance) = self.instance(key) {
+            instance.connections.insert(number, connection);
+            self.push_event(key, Event::Made(number));
+        }
+    }
+
+    /// Whether the connection may be read for the instance now. If not, it is read when the instance is free again.
+    pub(super) fn instance_takes_data(
+        &mut self,
+        key: InstanceKey,
+        connection: ConnectionKey,
+    ) -> bool {
+        let Some(instance) = self.instance(key) else {
+            return false;
+        };
+        let takes = instance.takes_data();
+        if !takes && !instance.blocked.contains(&connection) {
+            instance.blocked.push(connection);
+        }
+        takes
+    }
+
+    /// Queues an event; it is delivered in this turn unless the instance is busy.
+    pub(super) fn push_event(&mut self, key: InstanceKey, event: Event) {
+        if let Some(instance) = self.instance(key) {
+            instance.events.push_back(event);
+            self.queue_instance(key);
+        }
+    }
+
+    fn queue_instance(&mut self, key: InstanceKey) {
+        if let Some(instance) = self.instance(key)
+            && !instance.queued
+        {
+            instance.queued = true;
+            self.ready.push_back(Ready::Instance(key));
+        }
+    }
+
+    /// Delivers queued events, within the instance's budget.
+    pub(super) fn deliver_events(&mut self, key: InstanceKey) {
+        if let Some(instance) = self.instance(key) {
+            instance.queued = false;
+        }
+        for _ in 0..per_turn::CALLS_MAX {
+            let Some(instance) = self.instance(key) else {
+                return;
+            };
+            if instance.guest.is_busy() {
+                return;
+            }
+            let Some(event) = instance.events.pop_front() else {
+                return self.instance_is_idle(key);
+            };
+            if let Some(call) = self.call_for(key, event) {
+                self.call(key, call);
+            }
+        }
+        if let Some(instance) = self.instance(key) {
+            instance.queued = true;
+            self.carried.push(Ready::Instance(key));
+        }
+    }
+
+    /// The call that tells of an event, unless the guest has no handler for it or does not want it any more.
+    fn call_for(&mut self, key: InstanceKey, event: Event) -> Option<Call> {
+        let instance = self.instances.get_mut(key.place)?;
+        let exports = self.services[instance.service].service.code.exports();
+        match event {
+            Event::Start => Some(Call::Start),
+            Event::Execute => Some(Call::Execute),
+            Event::Made(number) => Some(Call::ConnectionMade(number)),
+            Event::ReadClosed(number) => Some(Call::ReadClosed(number)),
+            Event::Drained(number) => Some(Call::Drained(number)),
+            Event::Lost(number, reason) => Some(Call::ConnectionLost(number, reason)),
+            Event::Outcome(number) => match instance.guest.take_outcome(number)? {
+                Outcome::Timer => exports.timer.then_some(Call::TimerFired(number)),
+                Outcome::Page(page) => exports.page.then_some(Call::PageReceived(number, page)),
+            },
+        }
+    }
+
+    /// No event is left: the instance leaves if it is to, or takes data again.
+    fn instance_is_idle(&mut self, key: InstanceKey) {
+        let Some(instance) = self.instance(key) else {
+            return;
+        };
+        match instance.leaving {
+            Leaving::No => {
+                let service = instance.service;
+                for connection in std::mem::take(&mut instance.blocked) {
+                    self.queue_connection(connection);
+                }
+                self.service_may_accept_again(service);
+            }
+            Leaving::WhenIdle => {
+                instance.leaving = Leaving::Stopped;
+                let service = instance.service;
+                if self.services[service].service.code.exports().lifecycle {
+                    self.call(key, Call::Stop);
+                }
+                self.queue_instance(key);
+            }
+            Leaving::Stopped => self.remove_instance(key),
+        }
+    }
+
+    /// Calls a handler. The instance must not be busy.
+    pub(super) fn call(&mut self, key: InstanceKey, call: Call) {
+        if let Some(instance) = self.instance(key) {
+            let handler = call.handler();
+            let step = instance.guest.call(call);
+            self.after_step(key, handler, step);
+        }
+    }
+
+    /// Goes on with a suspended handler.
+    pub(super) fn resume(&mut self, key: InstanceKey) {
+        if let Some(instance) = self.instance(key)
+            && let Some(handler) = instance.guest.running()
+        {
+            let step = instance.guest.run();
+            self.after_step(key, handler, step);
+        }
+    }
+
+    /// The waker of an instance was called.
+    pub(super) fn instance_is_woken(&mut self, key: InstanceKey) {
+        if let Some(instance) = self.instance(key) {
+            instance.waker.sent.store(false, Ordering::Release);
+            if instance.guest.is_preempted() {
+                self.preempted.push_back(key);
+            } else {
+                self.ready.push_back(Ready::Resume(key));
+            }
+        }
+    }
+
+    fn after_step(&mut self, key: InstanceKey, handler: &'static str, step: Step) {
+        match step {
+            Step::Ended(fault) => self.instance_has_failed(key, handler, &fault),
+            Step::Suspended => {
+                self.apply_outbox(key);
+                self.handler_is_suspended(key, handler);
+            }
+            Step::Returned(returned) => {
+                self.apply_outbox(key);
+                self.handler_has_returned(key, handler, returned);
+            }
+        }
+    }
+
+    fn handler_has_returned(&mut self, key: InstanceKey, handler: &str, returned: Returned) {
+        if let Some(buffer) = returned.buffer {
+            self.give_back_buffer(buffer);
+        }
+        let Some(instance) = self.instance(key) else {
+            return;
+        };
+        let was_suspended = instance.suspended.take();
+        let (service, role) = (instance.service, instance.role);
+        if !instance.events.is_empty()
+            || !instance.blocked.is_empty()
+            || instance.leaving != Leaving::No
+        {
+            self.queue_instance(key);
+        }
+        if let Some(deadline) = was_suspended {
+            self.deadlines.cancel(deadline);
+            self.services[service].suspended -= 1;
+        }
+        if handler == "start" && role == Role::Service {
+            self.service_is_up(service);
+        }
+        if let Some(error) = returned.error {
+            let guest = self.services[service].service.origin.guest.clone();
+            self.exit = Some(Exit::Failed { guest, error });
+        }
+    }
+
+    fn handler_is_suspended(&mut self, key: InstanceKey, handler: &'static str) {
+        let Some(instance) = self.instance(key) else {
+            return;
+        };
+        if instance.suspended.is_some() {
+            return;
+        }
+        let service = instance.service;
+        let served = &mut self.services[service];
+        served.suspended += 1;
+        let limits = &served.service.limits;
+        let over = (served.suspended > limits.suspended_max).then_some(limits.suspended_max);
+        let deadline = self.now + limits.call_suspended_max;
+        let deadline = self.deadlines.insert(deadline, Due::SuspendedTooLong(key));
+        if let Some(instance) = self.instance(key) {
+            instance.suspended = Some(deadline);
+        }
+        if let Some(suspended_max) = over {
+            let message = format!(
+                "more than {suspended_max} handlers of the service are suspended (--suspended-max)"
+            );
+            self.instance_has_failed(key, handler, &limit(message));
+        }
+    }
+
+    pub(super) fn suspended_too_long(&mut self, key: InstanceKey) {
+        if let Some(instance) = self.instance(key)
+            && let Some(handler) = instance.guest.running()
+        {
+            let service = instance.service;
+            let max = self.services[service].service.limits.call_suspended_max;
+            let message =
+                format!("the handler was suspended for more than {max:?} (--call-suspended-max)");
+            self.instance_has_failed(key, handler, &limit(message));
+        }
+    }
+
+    /// A connection of the instance is lost: its waits end, and it will be told.
+    pub(super) fn connection_is_lost(
+        &mut self,
+        key: InstanceKey,
+        number: ConnectionNumber,
+        reason: CloseReason,
+    ) {
+        let Some(instance) = self.instance(key) else {
+            return;
+        };
+        instance.connections.remove(&number);
+        let run = instance.guest.connection_is_lost(number, &reason);
+        let (service, role) = (instance.service, instance.role);
+        if run {
+            self.ready.push_back(Ready::Resume(key));
+        }
+        self.push_event(key, Event::Lost(number, reason));
+        if role == Role::Connection {
+            if let Some(instance) = self.instance(key) {
+                instance.leaving = Leaving::WhenIdle;
+                if !instance.guest.is_busy() {
+                    return;
+                }
+            }
+            let farewell_max = self.services[service].service.limits.farewell_max;
+            self.deadlines
+                .insert(self.now + farewell_max, Due::Farewell(key));
+        }
+    }
+
+    pub(super) fn farewell_is_over(&mut self, key: InstanceKey) {
+        if let Some(instance) = self.instance(key) {
+            let handler = instance.guest.running().unwrap_or("none");
+            let service = instance.service;
+            let max = self.services[service].service.limits.farewell_max;
+            let message = format!("it still ran {max:?} after its connection was lost");
+            self.instance_has_failed(key, handler, &limit(message));
+        }
+    }
+
+    /// The instance has ended against its will: so do its connections, and nobody else's.
+    fn instance_has_failed(&mut self, key: InstanceKey, handler: &str, fault: &Fault) {
+        let Some(instance) = self.instance(key) else {
+            return;
+        };
+        let (service, role) = (instance.service, instance.role);
+        let connections: Vec<_> = instance.connections.values().copied().collect();
+        self.log_failure(service, role, connections.first().copied(), handler, fault);
+        self.remove_instance(key);
+        for connection in connections {
+            if let Some(taken) = self.take_connection(connection) {
+                self.reactor.abort(connection.token);
+                self.log_end(&taken, &CloseReason::GuestFailed);
+                self.connection_has_gone(service);
+            }
+        }
+        match role {
+            Role::Connection => {}
+            Role::Service if fault.kind != FaultKind::Refused || self.services[service].up => {
+                self.restart(service);
+            }
+            Role::Service | Role::Program => {
+                let guest = self.services[service].service.origin.guest.clone();
+                let error = fault.message.clone();
+                self.exit = Some(Exit::Failed { guest, error });
+            }
+        }
+    }
+
+    fn restart(&mut self, service: usize) {
+        let served = &mut self.services[service];
+        served.up = false;
+        let pause = served.backoff.failed(self.now);
+        tracing::info!(
+            service = served.service.origin.service,
+            pause_ms = pause.as_millis() as u64,
+            "the service's instance will be started again; until then nobody is accepted"
+        );
+        self.deadlines
+            .insert(self.now + pause, Due::Restart(service));
+    }
+
+    fn log_failure(
+        &mut self,
+        service: usize,
+        role: Role,
+        connection: Option<ConnectionKey>,
+        handler: &str,
+        fault: &Fault,
+    ) {
+        // An instance that serves everybody fails on nobody's account.
+        let connection = connection.filter(|_| role == Role::Connection);
+        let peer = connection.and_then(|key| Some(self.connection(key)?.peer.to_string()));
+        let served = &self.services[service].service;
+        tracing::error!(
+            service = served.origin.service,
+            guest = served.origin.guest,
+            connection = connection.map(|key| key.id),
+            peer,
+            handler,
+            kind = fault.kind.as_str(),
+            reason = fault.message,
+            memory_max_bytes = served.limits.memory_max_bytes,
+            call_cpu_max_ms = served.limits.call_cpu_max.as_millis() as u64,
+            backtrace = %fault.backtrace,
+            "the guest failed in {handler}: {}",
+            fault.message
+        );
+    }
+
+    /// Drops an instance; its timers and fetches go with it.
+    fn remove_instance(&mut self, key: InstanceKey) {
+        if self.instance(key).is_none() {
+            return;
+        }
+        let instance = self.instances.remove(key.place);
+        for deadline in instance.timers.into_values().chain(instance.suspended) {
+            self.deadlines.cancel(deadline);
+        }
+        let served = &mut self.services[instance.service];
+        if instance.suspended.is_some() {
+            served.suspended -= 1;
+        }
+        if served.instance == Some(key) {
+            served.instance = None;
+        }
+    }
+
+    /// Ends the waits of the instances of some roles: the host is stopping.
+    pub(super) fn stop_waits(&mut self, of: impl Fn(Role) -> bool) {
+        for (place, instance) in &mut self.instances {
+            if of(instance.role) && instance.guest.stop_waiting() {
+                let id = instance.id;
+                self.ready
+                    .push_back(Ready::Resume(InstanceKey { place, id }));
+            }
+        }
+    }
+
+    /// Lets instances that have nothing more to do leave: there are no connections, and none will come.
+    pub(super) fn dismiss_idle_instances(&mut self) {
+        let idle: Vec<_> = self
+            .instances
+            .iter_mut()
+            .filter(|(_, one)| one.leaving == Leaving::No && one.connections.is_empty())
+            .map(|(place, one)| {
+                one.leaving = Leaving::WhenIdle;
+                InstanceKey { place, id: one.id }
+            })
+            .collect();
+        for key in idle {
+            self.queue_instance(key);
+        }
+    }
+
+    /// Whether every program has returned and waits for nothing.
+    pub(super) fn programs_are_done(&self) -> bool {
+        self.instances.iter().all(|(_, one)| {
+            !one.guest.is_busy() && one.events.is_empty() && !one.guest.has_pending()
+        })
+    }
+}
+
+fn limit(message: String) -> Fault {
+    Fault {
+        kind: FaultKind::Limit,
+        message,
+        backtrace: String::new(),
+    }
+}

@@ -1,0 +1,297 @@
+//! The turn of one reactor thread: poll, take events, run what is ready within budgets. It puts the other rooms in order and
+//! is the only one that knows them all; their rules are theirs.
+
+mod accept;
+mod connections;
+mod events;
+mod instances;
+mod linger;
+mod pending;
+mod shutdown;
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+use std::time::{Duration, Instant};
+
+use slab::Slab;
+
+use accept::Listener;
+use connections::{Connection, ConnectionKey};
+use instances::{Instance, InstanceKey, Mail};
+use linger::Lingering;
+use shutdown::Phase;
+
+pub use shutdown::Exit;
+
+use crate::clock;
+use crate::core::{Backoff, Deadlines};
+use crate::guest::{GuestHost, Outbox, PendingNumber};
+use crate::limits::per_turn;
+use crate::reactor::{Event, Mailbox, Reactor, Signals, Token};
+use crate::service::Service;
+
+/// What is to be looked at in this turn.
+#[derive(Clone, Copy, Debug)]
+enum Ready {
+    Listener(usize),
+    Connection(ConnectionKey),
+    /// Deliver queued events.
+    Instance(InstanceKey),
+    /// Go on with a suspended handler.
+    Resume(InstanceKey),
+    Lingering(Token),
+    /// Mail that was left over.
+    Mail,
+}
+
+/// What happens at a deadline.
+#[derive(Clone, Copy, Debug)]
+enum Due {
+    /// A guest's timer.
+    Timer(InstanceKey, PendingNumber),
+    /// Unsent bytes may have made no progress for too long.
+    Stall(ConnectionKey),
+    /// A handler has been suspended for too long.
+    SuspendedTooLong(InstanceKey),
+    /// An instance without a connection has had its time.
+    Farewell(InstanceKey),
+    /// Descriptors may be free again.
+    AcceptAgain,
+    /// A service's instance is to be started again.
+    Restart(usize),
+    LingerOver(Token, u64),
+    /// Connections have had their time to finish.
+    DrainOver,
+    /// What is still there is given up.
+    GiveUp,
+}
+
+/// A service as it runs.
+#[derive(Debug)]
+struct Served {
+    service: Service,
+    /// Connections that are open.
+    connections: u32,
+    /// Handlers that are suspended.
+    suspended: u32,
+    /// With isolation `service`: the instance, and whether it is ready for connections.
+    instance: Option<InstanceKey>,
+    up: bool,
+    backoff: Backoff,
+    /// Peers may wait that were not accepted because of a limit, which is logged once for each such time.
+    accept_held: bool,
+}
+
+/// Drives one reactor.
+#[derive(Debug)]
+pub struct Driver {
+    reactor: Reactor,
+    host: Arc<GuestHost>,
+    mailbox: Mailbox<Mail>,
+    mail: Receiver<Mail>,
+    signals: Signals,
+    services: Vec<Served>,
+    listeners: Vec<Listener>,
+    /// By their token.
+    connections: Vec<Option<Box<Connection>>>,
+    connections_open: usize,
+    lingering: Vec<Lingering>,
+    instances: Slab<Instance>,
+    deadlines: Deadlines<Due>,
+    /// To be done in this turn.
+    ready: VecDeque<Ready>,
+    /// To be done in the next turn: their budget is spent.
+    carried: Vec<Ready>,
+    /// Instances that have used up a slice of CPU.
+    preempted: VecDeque<InstanceKey>,
+    /// The time at the beginning of this turn.
+    now: Instant,
+    /// Read buffers that are free.
+    buffers: Vec<Vec<u8>>,
+    /// Taken from instances in turn.
+    outbox: Outbox,
+    last_id: u64,
+    /// Accepting is paused because descriptors are used up.
+    exhausted: bool,
+    phase: Phase,
+    drain_max: Duration,
+    exit: Option<Exit>,
+}
+
+/// The first and the longest pause before a service's instance is started again.
+const RESTART_PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(30));
+
+impl Driver {
+    /// A driver for these services. `drain_max`: how long connections may take to finish when the host is asked to stop.
+    ///
+    /// # Errors
+    /// When the operating system gives no descriptors or refuses the signal handlers.
+    pub fn new(
+        host: Arc<GuestHost>,
+        services: Vec<Service>,
+        drain_max: Duration,
+    ) -> io::Result<Self> {
+        let reactor = Reactor::new()?;
+        let (mailbox, mail) = reactor.mailbox()?;
+        let signals = reactor.signals()?;
+        let served = |service| Served {
+            service,
+            connections: 0,
+            suspended: 0,
+            instance: None,
+            up: false,
+            backoff: Backoff::new(RESTART_PAUSE.0, RESTART_PAUSE.1),
+            accept_held: false,
+        };
+        Ok(Self {
+            reactor,
+            host,
+            mailbox,
+            mail,
+            signals,
+            services: services.into_iter().map(served).collect(),
+            listeners: Vec::new(),
+            connections: Vec::new(),
+            connections_open: 0,
+            lingering: Vec::new(),
+            instances: Slab::new(),
+            deadlines: Deadlines::default(),
+            ready: VecDeque::new(),
+            carried: Vec::new(),
+            preempted: VecDeque::new(),
+            now: clock::now(),
+            buffers: Vec::new(),
+            outbox: Outbox::default(),
+            last_id: 0,
+            exhausted: false,
+            phase: Phase::Serving,
+            drain_max,
+            exit: None,
+        })
+    }
+
+    /// Listens on every service's endpoints. Returns each service's index with the addresses. Call it once, before
+    /// [`run`](Self::run).
+    ///
+    /// # Errors
+    /// The endpoint that cannot be listened on, and why.
+    pub fn listen(&mut self) -> Result<Vec<(usize, SocketAddr)>, ListenError> {
+        let mut addresses = Vec::new();
+        for service in 0..self.services.len() {
+            for endpoint in self.services[service].service.endpoints.clone() {
+                let listening = self.reactor.listen(&endpoint);
+                let (token, address) = listening.map_err(|source| ListenError {
+                    endpoint: endpoint.to_string(),
+                    source,
+                })?;
+                self.listeners.push(Listener::new(token, service));
+                addresses.push((service, address));
+            }
+        }
+        Ok(addresses)
+    }
+
+    /// Serves until asked to stop, or until the programs among the services are done. The calling thread must have entered
+    /// the side thread's tokio context, for WASI's timers.
+    ///
+    /// # Errors
+    /// Only when polling itself fails.
+    pub fn run(mut self) -> io::Result<Exit> {
+        self.start_services();
+        let mut events = Vec::new();
+        loop {
+            self.host.turn_begins();
+            self.now = clock::now();
+            for event in events.drain(..) {
+                self.take_event(event);
+            }
+            self.take_due();
+            self.run_ready();
+            self.check_shutdown();
+            self.host.turn_ends();
+            if let Some(exit) = self.exit.take() {
+                return Ok(exit);
+            }
+            self.ready.extend(self.carried.drain(..));
+            self.reactor.poll(self.time_to_wait(), &mut events)?;
+        }
+    }
+
+    fn time_to_wait(&self) -> Option<Duration> {
+        if !self.ready.is_empty() || !self.preempted.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        let next = self.deadlines.next()?;
+        Some(next.saturating_duration_since(clock::now()))
+    }
+
+    fn take_event(&mut self, event: Event) {
+        match event {
+            Event::Acceptable(token) => {
+                let index = self.listeners.iter().position(|one| one.is(token));
+                self.ready.extend(index.map(Ready::Listener));
+            }
+            Event::Ready {
+                token,
+                readable,
+                writable,
+                hung_up,
+            } => self.connection_is_ready(token, readable, writable, hung_up),
+            Event::Mail => self.take_mail(),
+            Event::Signal => self.take_signals(),
+        }
+    }
+
+    fn run_ready(&mut self) {
+        while let Some(ready) = self.ready.pop_front() {
+            match ready {
+                Ready::Listener(index) => self.accept(index),
+                Ready::Connection(key) => self.serve_connection(key),
+                Ready::Instance(key) => self.deliver_events(key),
+                Ready::Resume(key) => self.resume(key),
+                Ready::Lingering(token) => self.serve_lingering(token),
+                Ready::Mail => self.take_mail(),
+            }
+        }
+        for _ in 0..per_turn::PREEMPTED_RESUMES_MAX {
+            if let Some(key) = self.preempted.pop_front() {
+                self.resume(key);
+            }
+        }
+    }
+
+    fn take_due(&mut self) {
+        while let Some(due) = self.deadlines.pop_due(self.now) {
+            match due {
+                Due::Timer(key, number) => self.timer_is_due(key, number),
+                Due::Stall(key) => self.check_stall(key),
+                Due::SuspendedTooLong(key) => self.suspended_too_long(key),
+                Due::Farewell(key) => self.farewell_is_over(key),
+                Due::AcceptAgain => self.accept_again(),
+                Due::Restart(service) => self.start_service(service),
+                Due::LingerOver(token, id) => self.linger_is_over(token, id),
+                Due::DrainOver => self.drain_is_over(),
+                Due::GiveUp => self.exit = Some(Exit::Drained),
+            }
+        }
+    }
+
+    /// A number for a connection or an instance, never given before.
+    fn next_id(&mut self) -> u64 {
+        self.last_id += 1;
+        self.last_id
+    }
+}
+
+/// An endpoint cannot be listened on.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {endpoint}: {source}")]
+pub struct ListenError {
+    /// The endpoint.
+    pub endpoint: String,
+    /// Why.
+    pub source: io::Error,
+}

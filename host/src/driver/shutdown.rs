@@ -1,0 +1,103 @@
+//! How the host ends: the drain that a first signal begins, the abort that a second one is, and the end of programs.
+
+use super::instances::Role;
+use super::{Driver, Due};
+use crate::core::{CloseReason, Ending};
+use crate::limits::Limits;
+use crate::reactor::Signal;
+
+/// Whether the host is on its way out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    Serving,
+    /// Nobody is accepted; connections may finish.
+    Draining,
+}
+
+/// How a driver's run ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// In order, when asked to.
+    Drained,
+    /// By a second signal.
+    Aborted(Signal),
+    /// The programs are done.
+    Finished,
+    /// A guest said that it cannot go on: `execute` or a service's `start` returned this error, or failed.
+    Failed {
+        /// The guest's name.
+        guest: String,
+        /// What it said.
+        error: String,
+    },
+}
+
+impl Driver {
+    pub(super) fn take_signals(&mut self) {
+        let arrived: Vec<_> = self.signals.arrived().collect();
+        for signal in arrived {
+            match self.phase {
+                Phase::Serving => self.start_drain(),
+                Phase::Draining => self.exit = Some(Exit::Aborted(signal)),
+            }
+        }
+    }
+
+    fn start_drain(&mut self) {
+        self.phase = Phase::Draining;
+        self.stop_listening();
+        tracing::info!(
+            connections = self.connections_open,
+            drain_max_s = self.drain_max.as_secs_f64(),
+            "draining: accepting nobody, letting connections finish; a second signal aborts"
+        );
+        self.deadlines
+            .insert(self.now + self.drain_max, Due::DrainOver);
+        // A program has no connections to finish: its waits end now.
+        self.stop_waits(|role| role == Role::Program);
+    }
+
+    /// Connections have had their time.
+    pub(super) fn drain_is_over(&mut self) {
+        tracing::info!(
+            connections = self.connections_open,
+            "the drain is over: closing what is left"
+        );
+        self.stop_waits(|_| true);
+        for key in self.connection_keys() {
+            self.flush(key);
+            self.end_connection(key, Ending::Abort(CloseReason::Stopping));
+        }
+        let farewell = self.services.iter();
+        let farewell = farewell.map(|served| served.service.limits.farewell_max);
+        let longest = farewell
+            .max()
+            .unwrap_or_else(|| Limits::default().farewell_max);
+        self.deadlines.insert(self.now + longest, Due::GiveUp);
+    }
+
+    /// At the end of each turn: is there anything left to do?
+    pub(super) fn check_shutdown(&mut self) {
+        if self.exit.is_some() {
+            return;
+        }
+        match self.phase {
+            Phase::Serving => {
+                let none_serves = self
+                    .services
+                    .iter()
+                    .all(|served| !served.service.serves_connections());
+                if none_serves && self.programs_are_done() {
+                    self.exit = Some(Exit::Finished);
+                }
+            }
+            Phase::Draining if self.connections_open == 0 => {
+                self.dismiss_idle_instances();
+                if self.instances.is_empty() {
+                    self.exit = Some(Exit::Drained);
+                }
+            }
+            Phase::Draining => {}
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! A component from bytes to something that can be instantiated. Knows neither services nor connections.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use wasmtime::component::{Component, InstancePre};
+
+use super::bindings::exports::wisted::reactor as handlers;
+use super::cache::CodeCache;
+use super::contract::{self, ContractError, Exports, Surface};
+use super::host::GuestHost;
+use super::state::GuestState;
+
+/// A component that can be served: compiled, its imports resolved, its handlers found.
+pub struct GuestCode {
+    pub(super) pre: InstancePre<GuestState>,
+    pub(super) indices: Indices,
+    exports: Exports,
+}
+
+/// Where a component's handlers are, looked up once for all its instances.
+pub(super) struct Indices {
+    pub connection: Option<handlers::connection_handler::GuestIndices>,
+    pub half_close: Option<handlers::half_close_handler::GuestIndices>,
+    pub flow: Option<handlers::flow_handler::GuestIndices>,
+    pub lifecycle: Option<handlers::lifecycle_handler::GuestIndices>,
+    pub program: Option<handlers::program::GuestIndices>,
+    pub timer: Option<handlers::timer_handler::GuestIndices>,
+    pub page: Option<handlers::page_handler::GuestIndices>,
+}
+
+/// Why a component cannot be served. Begins with what is wrong; the caller names the file.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The file cannot be read.
+    #[error("it cannot be read: {0}")]
+    Unreadable(#[from] std::io::Error),
+    /// It is a core module.
+    #[error(
+        "it is a WebAssembly core module, not a component\n  \
+         fix: in Rust, build with `--target wasm32-wasip2`; otherwise wrap it with `wasm-tools component new`"
+    )]
+    CoreModule,
+    /// It is no WebAssembly at all, or damaged.
+    #[error("it is not a valid WebAssembly component: {0}")]
+    Invalid(String),
+    /// It imports what this host does not have.
+    #[error(
+        "{0}\n  \
+         fix: build it against wit/reactor.wit and WASI 0.2; `wisted check` lists what it imports"
+    )]
+    Import(String),
+    /// It exports too little.
+    #[error(transparent)]
+    Contract(#[from] ContractError),
+}
+
+impl GuestCode {
+    /// Loads a component from a file, binary or text. Takes as long as compiling unless the cache has it; `on_compile` is
+    /// called before that, so that it can be said.
+    ///
+    /// # Errors
+    /// When it cannot be served, with what is to be done about it.
+    pub fn load(
+        host: &GuestHost,
+        file: &Path,
+        cache: Option<&CodeCache>,
+        on_compile: &mut dyn FnMut(),
+    ) -> Result<Arc<Self>, LoadError> {
+        let component = compile(host, file, cache, on_compile)?;
+        let exports = contract::exports_of(&host.engine, &component)?;
+        let import = |error: wasmtime::Error| LoadError::Import(chain(&error));
+        let pre = host.linker.instantiate_pre(&component).map_err(import)?;
+        let indices = Indices::find(&pre, exports).map_err(import)?;
+        Ok(Arc::new(Self {
+            pre,
+            indices,
+            exports,
+        }))
+    }
+
+    /// Which handlers it has.
+    pub fn exports(&self) -> Exports {
+        self.exports
+    }
+}
+
+impl std::fmt::Debug for GuestCode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("GuestCode")
+            .field("exports", &self.exports)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a component exports and imports, whether it can be served or not.
+///
+/// # Errors
+/// When the file is no component.
+pub fn inspect(
+    host: &GuestHost,
+    file: &Path,
+    cache: Option<&CodeCache>,
+    on_compile: &mut dyn FnMut(),
+) -> Result<Surface, LoadError> {
+    let component = compile(host, file, cache, on_compile)?;
+    Ok(contract::surface_of(&host.engine, &component))
+}
+
+fn compile(
+    host: &GuestHost,
+    file: &Path,
+    cache: Option<&CodeCache>,
+    on_compile: &mut dyn FnMut(),
+) -> Result<Component, LoadError> {
+    let bytes = std::fs::read(file)?;
+    if is_core_module(&bytes) {
+        return Err(LoadError::CoreModule);
+    }
+    let mut compile = || {
+        on_compile();
+        Component::new(&host.engine, &bytes)
+    };
+    let component = match cache {
+        Some(cache) => cache.load(&host.engine, &bytes, compile),
+        None => compile(),
+    };
+    component.map_err(|error| {
+        let text = chain(&error);
+        if text.contains("core wasm module") || text.contains("not a component") {
+            LoadError::CoreModule
+        } else {
+            LoadError::Invalid(text)
+        }
+    })
+}
+
+/// The preamble of the binary format: magic, then version 1 and layer 0 for a core module, layer 1 for a component.
+fn is_core_module(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"\0asm\x01\x00\x00\x00")
+}
+
+fn chain(error: &wasmtime::Error) -> String {
+    let texts: Vec<_> = error.chain().map(ToString::to_string).collect();
+    texts.join(": ")
+}
+
+impl Indices {
+    fn find(pre: &InstancePre<GuestState>, exports: Exports) -> wasmtime::Result<Self> {
+        macro_rules! find {
+            ($flag:ident, $interface:ident) => {
+                exports
+                    .$flag
+                    .then(|| handlers::$interface::GuestIndices::new(pre))
+                    .transpose()?
+            };
+        }
+        Ok(Self {
+            connection: find!(connection, connection_handler),
+            half_close: find!(half_close, half_close_handler),
+            flow: find!(flow, flow_handler),
+            lifecycle: find!(lifecycle, lifecycle_handler),
+            program: find!(program, program),
+            timer: find!(timer, timer_handler),
+            page: find!(page, page_handler),
+        })
+    }
+}

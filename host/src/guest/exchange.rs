@@ -1,0 +1,428 @@
+//! What passes between the driver and one instance: calls in, recorded commands out, and what imports answer from. Knows
+//! neither wasmtime nor sockets.
+//!
+//! The instance's future and the driver each hold the exchange; they run on the same thread, one after the other, so the
+//! lock is never waited for. It is there because wasmtime wants a store's data to be `Send`.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::pending::PendingTable;
+use crate::core::{CloseReason, TransportCommand};
+use crate::limits::Limits;
+use crate::web;
+
+/// A connection's name within one instance.
+pub type ConnectionNumber = u32;
+
+/// A pending thing's name within one instance.
+pub type PendingNumber = u32;
+
+/// A call of one handler.
+#[derive(Debug)]
+pub enum Call {
+    /// `lifecycle-handler.start`
+    Start,
+    /// `program.execute`
+    Execute,
+    /// `lifecycle-handler.stop`
+    Stop,
+    /// `connection-handler.connection-made`
+    ConnectionMade(ConnectionNumber),
+    /// `connection-handler.data-received`, with the first so many bytes of the buffer
+    DataReceived(ConnectionNumber, Vec<u8>, usize),
+    /// `half-close-handler.read-closed`
+    ReadClosed(ConnectionNumber),
+    /// `flow-handler.drained`
+    Drained(ConnectionNumber),
+    /// `connection-handler.connection-lost`
+    ConnectionLost(ConnectionNumber, CloseReason),
+    /// `timer-handler.timer-fired`
+    TimerFired(PendingNumber),
+    /// `page-handler.page-received`
+    PageReceived(PendingNumber, web::Page),
+}
+
+impl Call {
+    /// The handler's name in the WIT contract.
+    pub fn handler(&self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Execute => "execute",
+            Self::Stop => "stop",
+            Self::ConnectionMade(_) => "connection-made",
+            Self::DataReceived(..) => "data-received",
+            Self::ReadClosed(_) => "read-closed",
+            Self::Drained(_) => "drained",
+            Self::ConnectionLost(..) => "connection-lost",
+            Self::TimerFired(_) => "timer-fired",
+            Self::PageReceived(..) => "page-received",
+        }
+    }
+
+    /// The connection that the handler is about.
+    pub fn connection(&self) -> Option<ConnectionNumber> {
+        match self {
+            Self::ConnectionMade(number)
+            | Self::DataReceived(number, ..)
+            | Self::ReadClosed(number)
+            | Self::Drained(number)
+            | Self::ConnectionLost(number, _) => Some(*number),
+            _ => None,
+        }
+    }
+}
+
+/// What a handler returned.
+#[derive(Debug, Default)]
+pub struct Returned {
+    /// The error of `start` or `execute`.
+    pub error: Option<String>,
+    /// The buffer of `data-received`, to be used again.
+    pub buffer: Option<Vec<u8>>,
+}
+
+/// Something that a guest asked for during a handler.
+#[derive(Debug)]
+pub enum Command {
+    /// Of a connection.
+    Transport(ConnectionNumber, TransportCommand),
+    /// An outcome after so many milliseconds.
+    CallLater(PendingNumber, u32),
+    /// A page.
+    Fetch(PendingNumber, Box<web::Request>),
+    /// To forget a timer or a page.
+    Cancel(PendingNumber),
+}
+
+/// What a guest recorded, in order. The bytes of all writes lie one after the other.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    /// What to do.
+    pub commands: Vec<Command>,
+    /// What the writes among them send.
+    pub bytes: Vec<u8>,
+}
+
+impl Outbox {
+    fn clear(&mut self) {
+        /// A burst must not weigh on the outbox for ever.
+        const KEPT_BYTES_MAX: usize = 256 << 10;
+        self.commands.clear();
+        self.bytes.clear();
+        self.bytes.shrink_to(KEPT_BYTES_MAX);
+    }
+}
+
+/// What imports answer about a connection.
+#[derive(Debug)]
+pub(super) struct View {
+    pub log_id: u64,
+    pub peer: SocketAddr,
+    pub host: Option<SocketAddr>,
+    /// Unsent bytes, as the driver last said.
+    pub buffered_bytes: usize,
+    /// Bytes recorded since the outbox was last taken, if `recorded_in` is the outbox's number.
+    recorded_bytes: usize,
+    recorded_in: u64,
+    pub lost: Option<CloseReason>,
+}
+
+/// CPU time of the running handler.
+#[derive(Debug, Default)]
+pub(super) struct CpuMeter {
+    pub used: Duration,
+    /// The thread's CPU time when it was last read for this handler. `None` in a handler's first slice, whose start is not
+    /// measured because reading that clock once per message would cost more than most messages.
+    pub mark: Option<Duration>,
+}
+
+/// A limit that a guest has hit. As an error of an import it ends the instance.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct LimitHit(pub String);
+
+/// See the file's header.
+#[derive(Debug)]
+pub struct Exchange {
+    pub(super) limits: Arc<Limits>,
+    pub(super) inbox: Option<Call>,
+    pub(super) returned: Option<Returned>,
+    pub(super) connections: BTreeMap<ConnectionNumber, View>,
+    /// The highest connection number ever given.
+    issued: ConnectionNumber,
+    /// The connection that the running handler is about, for its log records.
+    pub(super) running_for: Option<ConnectionNumber>,
+    /// The connection whose loss ends the running handler's waits. None in `connection-lost` itself, which may wait.
+    pub(super) waits_with: Option<ConnectionNumber>,
+    pub(super) pending: PendingTable,
+    /// The fiber is suspended in `wait` or `sleep`, for this.
+    pub(super) waiting: Option<PendingNumber>,
+    pub(super) stopping: bool,
+    /// The fiber is suspended because its slice of CPU was over.
+    pub(super) preempted: bool,
+    pub(super) cpu: CpuMeter,
+    outbox: Outbox,
+    outbox_number: u64,
+}
+
+/// The two ends' common hold on an exchange.
+#[derive(Clone, Debug)]
+pub(super) struct Shared(Arc<Mutex<Exchange>>);
+
+impl Shared {
+    pub fn new(limits: Arc<Limits>) -> Self {
+        Self(Arc::new(Mutex::new(Exchange {
+            limits,
+            inbox: None,
+            returned: None,
+            connections: BTreeMap::new(),
+            issued: 0,
+            running_for: None,
+            waits_with: None,
+            pending: PendingTable::default(),
+            waiting: None,
+            stopping: false,
+            preempted: false,
+            cpu: CpuMeter::default(),
+            outbox: Outbox::default(),
+            outbox_number: 1,
+        })))
+    }
+
+    /// The exchange. A panic elsewhere while it was held is reported there; the values stay usable.
+    pub fn lock(&self) -> MutexGuard<'_, Exchange> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Exchange {
+    /// Gives a new connection its number.
+    pub(super) fn connection_made(
+        &mut self,
+        log_id: u64,
+        peer: SocketAddr,
+        host: Option<SocketAddr>,
+    ) -> ConnectionNumber {
+        // After four billion connections the numbers start anew, past those that are still in use.
+        loop {
+            self.issued = self.issued.checked_add(1).unwrap_or(1);
+            if !self.connections.contains_key(&self.issued) {
+                break;
+            }
+        }
+        self.connections.insert(
+            self.issued,
+            View {
+                log_id,
+                peer,
+                host,
+                buffered_bytes: 0,
+                recorded_bytes: 0,
+                recorded_in: 0,
+                lost: None,
+            },
+        );
+        self.issued
+    }
+
+    /// A connection that the guest may name: `None` once it is lost.
+    ///
+    /// # Errors
+    /// When this instance was never given the number.
+    pub(super) fn connection(
+        &mut self,
+        number: ConnectionNumber,
+    ) -> Result<Option<&mut View>, LimitHit> {
+        if number == 0 || number > self.issued {
+            return Err(LimitHit(format!(
+                "connection {number} was never given to this instance"
+            )));
+        }
+        Ok(self
+            .connections
+            .get_mut(&number)
+            .filter(|view| view.lost.is_none()))
+    }
+
+    /// Why the connection of the running handler was lost, if it was.
+    pub(super) fn running_lost(&self) -> Option<&CloseReason> {
+        self.connections.get(&self.waits_with?)?.lost.as_ref()
+    }
+
+    /// Unsent bytes, those that are only recorded included.
+    pub(super) fn buffered_bytes(&mut self, number: ConnectionNumber) -> Result<usize, LimitHit> {
+        let outbox_number = self.outbox_number;
+        Ok(self.connection(number)?.map_or(0, |view| {
+            view.buffered_bytes + view.recorded_bytes_of(outbox_number)
+        }))
+    }
+
+    /// Records a write. Consecutive ones to one connection become one.
+    pub(super) fn record_write(
+        &mut self,
+        number: ConnectionNumber,
+        pieces: &[&[u8]],
+    ) -> Result<(), LimitHit> {
+        let length: usize = pieces.iter().map(|piece| piece.len()).sum();
+        let outbox_number = self.outbox_number;
+        let buffer_max = self.limits.write_buffer_max_bytes;
+        let Some(view) = self.connection(number)? else {
+            return Ok(());
+        };
+        let recorded = view.recorded_bytes_of(outbox_number);
+        if view.buffered_bytes + recorded > buffer_max {
+            // The overflow is recorded; what else is written to this connection would never be sent.
+            return Ok(());
+        }
+        view.recorded_bytes = recorded + length;
+        view.recorded_in = outbox_number;
+        if view.buffered_bytes + view.recorded_bytes > buffer_max {
+            return self.record(Command::Transport(number, TransportCommand::Overflow));
+        }
+        if self.outbox.bytes.len() + length > self.limits.outbox_max_bytes {
+            return Err(LimitHit(format!(
+                "one handler wrote more than {} bytes before it returned",
+                self.limits.outbox_max_bytes
+            )));
+        }
+        for piece in pieces {
+            self.outbox.bytes.extend_from_slice(piece);
+        }
+        if let Some(Command::Transport(last, TransportCommand::Write(recorded))) =
+            self.outbox.commands.last_mut()
+            && *last == number
+        {
+            *recorded += length;
+            return Ok(());
+        }
+        self.record(Command::Transport(number, TransportCommand::Write(length)))
+    }
+
+    /// Records anything else.
+    pub(super) fn record(&mut self, command: Command) -> Result<(), LimitHit> {
+        if self.outbox.commands.len() >= self.limits.commands_max {
+            return Err(LimitHit(format!(
+                "one handler recorded more than {} commands before it returned",
+                self.limits.commands_max
+            )));
+        }
+        self.outbox.commands.push(command);
+        Ok(())
+    }
+
+    /// Whether the running handler may go on computing.
+    pub(super) fn check_cpu(&self) -> Result<(), LimitHit> {
+        let max = self.limits.call_cpu_max;
+        if self.cpu.used > max {
+            return Err(LimitHit(format!(
+                "the handler used more than {max:?} of CPU time (--call-cpu-max)"
+            )));
+        }
+        Ok(())
+    }
+
+    /// Takes what was recorded, leaving `into`, emptied, in its place.
+    pub(super) fn take_outbox(&mut self, into: &mut Outbox) {
+        into.clear();
+        std::mem::swap(&mut self.outbox, into);
+        self.outbox_number += 1;
+    }
+}
+
+impl View {
+    fn recorded_bytes_of(&self, outbox_number: u64) -> usize {
+        if self.recorded_in == outbox_number {
+            self.recorded_bytes
+        } else {
+            0
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn exchange(limits: Limits) -> Shared {
+        Shared::new(Arc::new(limits))
+    }
+
+    fn made(exchange: &mut Exchange) -> ConnectionNumber {
+        exchange.connection_made(7, SocketAddr::from(([127, 0, 0, 1], 9)), None)
+    }
+
+    #[test]
+    fn consecutive_writes_to_one_connection_become_one() {
+        let shared = exchange(Limits::default());
+        let mut exchange = shared.lock();
+        let (first, second) = (made(&mut exchange), made(&mut exchange));
+        exchange.record_write(first, &[b"a", b"b"]).unwrap();
+        exchange.record_write(first, &[b"c"]).unwrap();
+        exchange.record_write(second, &[b"d"]).unwrap();
+        assert_eq!(exchange.buffered_bytes(first).unwrap(), 3);
+        let mut outbox = Outbox::default();
+        exchange.take_outbox(&mut outbox);
+        assert_eq!(outbox.bytes, b"abcd");
+        assert!(matches!(
+            outbox.commands[..],
+            [
+                Command::Transport(1, TransportCommand::Write(3)),
+                Command::Transport(2, TransportCommand::Write(1)),
+            ]
+        ));
+        assert_eq!(exchange.buffered_bytes(first).unwrap(), 0);
+    }
+
+    #[test]
+    fn a_number_that_was_never_given_is_an_error_and_a_lost_one_is_not() {
+        let shared = exchange(Limits::default());
+        let mut exchange = shared.lock();
+        let number = made(&mut exchange);
+        assert!(exchange.record_write(0, &[b"x"]).is_err());
+        assert!(exchange.record_write(number + 1, &[b"x"]).is_err());
+        exchange.connections.remove(&number);
+        exchange.record_write(number, &[b"x"]).unwrap();
+        assert_eq!(exchange.buffered_bytes(number).unwrap(), 0);
+    }
+
+    #[test]
+    fn more_than_the_write_buffer_is_recorded_as_one_overflow() {
+        let shared = exchange(Limits {
+            write_buffer_max_bytes: 4,
+            ..Limits::default()
+        });
+        let mut exchange = shared.lock();
+        let number = made(&mut exchange);
+        for _ in 0..3 {
+            exchange.record_write(number, &[b"abc"]).unwrap();
+        }
+        let mut outbox = Outbox::default();
+        exchange.take_outbox(&mut outbox);
+        assert!(matches!(
+            outbox.commands[..],
+            [
+                Command::Transport(1, TransportCommand::Write(3)),
+                Command::Transport(1, TransportCommand::Overflow),
+            ]
+        ));
+        assert_eq!(outbox.bytes, b"abc");
+    }
+
+    #[test]
+    fn a_handler_records_no_more_than_its_limits() {
+        let shared = exchange(Limits {
+            commands_max: 2,
+            outbox_max_bytes: 4,
+            ..Limits::default()
+        });
+        let mut exchange = shared.lock();
+        let number = made(&mut exchange);
+        assert!(exchange.record_write(number, &[b"abcde"]).is_err());
+        exchange.record(Command::Cancel(1)).unwrap();
+        exchange.record(Command::Cancel(1)).unwrap();
+        assert!(exchange.record(Command::Cancel(1)).is_err());
+    }
+}

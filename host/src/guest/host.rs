@@ -1,0 +1,113 @@
+//! What all guests of a process share: the engine with its pool, the linker, the ticker.
+
+use std::sync::Arc;
+
+use wasmtime::component::Linker;
+use wasmtime::{
+    Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Result,
+    WasmBacktraceDetails,
+};
+
+use super::imports;
+use super::state::GuestState;
+use super::ticker::Ticker;
+
+/// How much the pool of instances holds.
+#[derive(Clone, Copy, Debug)]
+pub struct PoolSize {
+    /// Live instances.
+    pub instances_max: u32,
+    /// Handlers suspended or running at once; each needs a stack.
+    pub stacks_max: u32,
+    /// Linear memory of one instance, in bytes.
+    pub memory_max_bytes: usize,
+    /// Elements of one table.
+    pub table_max_elements: usize,
+}
+
+/// Core instances that one component may consist of. A Rust component has up to three.
+const CORE_INSTANCES_PER_COMPONENT_MAX: u32 = 32;
+const TABLES_PER_COMPONENT_MAX: u32 = 16;
+/// In the pool, so many core instances and tables for each instance: what a Rust component takes, and some to spare.
+const CORE_INSTANCES_PER_INSTANCE: u32 = 4;
+const TABLES_PER_INSTANCE: u32 = 3;
+/// Metadata of one instance, in bytes.
+const INSTANCE_MAX_BYTES: usize = 1 << 20;
+/// The guest's part of a fiber's stack, in bytes; beyond it the guest traps.
+const WASM_STACK_MAX_BYTES: usize = 512 << 10;
+/// A fiber's whole stack: the guest's part and what our imports need on top of it.
+const FIBER_STACK_BYTES: usize = 1 << 20;
+
+/// See the file's header.
+pub struct GuestHost {
+    pub(super) engine: Engine,
+    pub(super) linker: Linker<GuestState>,
+    pub(super) ticker: Ticker,
+}
+
+impl GuestHost {
+    /// Makes the engine and reserves the pool's address space. Call it once in a process.
+    ///
+    /// # Errors
+    /// When the address space cannot be had or a thread cannot be started.
+    pub fn new(pool: &PoolSize) -> Result<Arc<Self>> {
+        let engine = Engine::new(&config(pool))?;
+        let mut linker = Linker::new(&engine);
+        imports::add_to_linker(&mut linker)?;
+        let ticker = Ticker::start(engine.weak())?;
+        Ok(Arc::new(Self {
+            engine,
+            linker,
+            ticker,
+        }))
+    }
+
+    /// Guests may run from here until [`turn_ends`](Self::turn_ends). Call it at the beginning of each turn.
+    pub fn turn_begins(&self) {
+        self.ticker.turn_begins();
+    }
+
+    /// No guest runs until the next turn. Call it before waiting.
+    pub fn turn_ends(&self) {
+        self.ticker.turn_ends();
+    }
+}
+
+impl std::fmt::Debug for GuestHost {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("GuestHost").finish_non_exhaustive()
+    }
+}
+
+fn config(pool: &PoolSize) -> Config {
+    let mut pooling = PoolingAllocationConfig::new();
+    pooling
+        .total_component_instances(pool.instances_max)
+        .total_core_instances(
+            pool.instances_max
+                .saturating_mul(CORE_INSTANCES_PER_INSTANCE),
+        )
+        .total_memories(pool.instances_max)
+        .total_tables(pool.instances_max.saturating_mul(TABLES_PER_INSTANCE))
+        .total_stacks(pool.stacks_max)
+        .max_core_instances_per_component(CORE_INSTANCES_PER_COMPONENT_MAX)
+        .max_tables_per_component(TABLES_PER_COMPONENT_MAX)
+        .max_component_instance_size(INSTANCE_MAX_BYTES)
+        .max_core_instance_size(INSTANCE_MAX_BYTES)
+        .table_elements(pool.table_max_elements)
+        .max_memory_size(pool.memory_max_bytes);
+    let mut config = Config::new();
+    config
+        .allocation_strategy(InstanceAllocationStrategy::Pooling(pooling))
+        // WASI 0.3's machinery, off for this contract (and its feature not compiled in): with it a call costs more than
+        // twice as much.
+        .concurrency_support(false)
+        .epoch_interruption(true)
+        .max_wasm_stack(WASM_STACK_MAX_BYTES)
+        .async_stack_size(FIBER_STACK_BYTES)
+        // Each copy-on-write image is a memory map of its own, and Linux allows 65,530 maps: they would run out near 11,000
+        // instances. Copying the image is no slower for guests of this size.
+        .memory_init_cow(false)
+        .wasm_backtrace_details(WasmBacktraceDetails::Enable);
+    config
+}

@@ -1,0 +1,27 @@
+//! Guests: the only room that names wasmtime. It loads components, runs their instances, and says how they ended. It knows
+//! neither sockets nor which event comes next.
+
+mod bindings;
+mod cache;
+mod code;
+mod contract;
+mod exchange;
+mod fault;
+mod guest_log;
+mod host;
+mod imports;
+mod instance;
+mod pending;
+mod state;
+mod ticker;
+mod wasi;
+
+pub use cache::CodeCache;
+pub use code::{GuestCode, LoadError, inspect};
+pub use contract::{ContractError, Exports, Surface};
+pub use exchange::{Call, Command, ConnectionNumber, Outbox, PendingNumber, Returned};
+pub use fault::{Fault, FaultKind};
+pub use host::{GuestHost, PoolSize};
+pub use instance::{Arrival, Instance, Step};
+pub use pending::Outcome;
+pub use state::Origin;

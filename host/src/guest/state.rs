@@ -1,0 +1,138 @@
+//! The data of a store: what one instance's imports work on. Knows nothing of the driver but the exchange.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use wasmtime::component::ResourceTable;
+use wasmtime::{ResourceLimiter, Result, StoreContextMut, UpdateDeadline};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+
+use super::exchange::{LimitHit, Shared};
+use super::wasi;
+use crate::clock;
+use crate::limits::{CPU_SLICE, Limits};
+
+/// Who an instance is, for its imports and its log records. One for each service.
+#[derive(Debug)]
+pub struct Origin {
+    /// The service's name.
+    pub service: String,
+    /// The guest's name.
+    pub guest: String,
+    /// The service's configuration values, sorted by key.
+    pub config: Vec<(String, String)>,
+}
+
+pub(super) struct GuestState {
+    pub shared: Shared,
+    pub origin: Arc<Origin>,
+    pub limiter: MemoryLimiter,
+    pub started: Instant,
+    /// Made when first used: most guests import WASI through their standard library and never call it.
+    wasi: Option<Box<Wasi>>,
+}
+
+struct Wasi {
+    ctx: WasiCtx,
+    table: ResourceTable,
+}
+
+impl GuestState {
+    pub fn new(shared: Shared, origin: Arc<Origin>, limits: &Limits) -> Self {
+        Self {
+            shared,
+            origin,
+            limiter: MemoryLimiter {
+                used_bytes: 0,
+                memory_max_bytes: limits.memory_max_bytes,
+                table_max_elements: limits.table_max_elements,
+                refused: None,
+            },
+            started: clock::now(),
+            wasi: None,
+        }
+    }
+}
+
+impl WasiView for GuestState {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        let wasi = self.wasi.get_or_insert_with(|| {
+            Box::new(Wasi {
+                ctx: wasi::nothing_granted(&self.shared, &self.origin),
+                table: wasi::resource_table(),
+            })
+        });
+        WasiCtxView {
+            ctx: &mut wasi.ctx,
+            table: &mut wasi.table,
+        }
+    }
+}
+
+/// Counts the linear memory of an instance, all its memories together, and refuses what is above the limit.
+pub(super) struct MemoryLimiter {
+    used_bytes: usize,
+    memory_max_bytes: usize,
+    table_max_elements: usize,
+    /// What was refused last: a guest usually traps after it, and the record should say why.
+    pub refused: Option<LimitHit>,
+}
+
+impl ResourceLimiter for MemoryLimiter {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> Result<bool> {
+        let total = self.used_bytes.saturating_add(desired - current);
+        if total > self.memory_max_bytes {
+            self.refused = Some(LimitHit(format!(
+                "its memory would have grown to {total} bytes, above {} (--memory-max)",
+                self.memory_max_bytes
+            )));
+            return Ok(false);
+        }
+        self.used_bytes = total;
+        Ok(true)
+    }
+
+    fn table_growing(
+        &mut self,
+        _current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> Result<bool> {
+        if desired > self.table_max_elements {
+            self.refused = Some(LimitHit(format!(
+                "a table would have grown to {desired} elements, above {}",
+                self.table_max_elements
+            )));
+            return Ok(false);
+        }
+        Ok(true)
+    }
+}
+
+/// Called at each tick of the epoch while the guest computes: ends it when its CPU time is used up, and otherwise lets the
+/// others have a turn.
+pub(super) fn slice_is_over(
+    store: StoreContextMut<'_, GuestState>,
+) -> Result<UpdateDeadline> {
+    let mut exchange = store.data().shared.lock();
+    let cpu = clock::thread_cpu();
+    // A first slice counts whole; see CpuMeter.
+    let slice = exchange
+        .cpu
+        .mark
+        .map_or(CPU_SLICE, |mark| cpu.saturating_sub(mark));
+    exchange.cpu.used += slice;
+    exchange.cpu.mark = Some(cpu);
+    exchange.check_cpu()?;
+    if slice < CPU_SLICE / 2 {
+        // The epoch went on while this guest was suspended: it has only just begun.
+        return Ok(UpdateDeadline::Continue(1));
+    }
+    exchange.preempted = true;
+    Ok(UpdateDeadline::Yield(1))
+}

@@ -1,0 +1,103 @@
+//! The one thread that advances wasmtime's epoch, so that guests that compute are interrupted. It sleeps while nobody
+//! computes, so that an idle host uses no CPU.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use wasmtime::EngineWeak;
+
+use crate::limits::CPU_SLICE;
+
+/// After so many ticks without a turn of the reactor the ticker sleeps until the next one.
+const IDLE_TICKS_MAX: u32 = 20;
+/// A bound on that sleep, against nothing but our own mistakes.
+const SLEEP_MAX: Duration = Duration::from_secs(5);
+
+#[derive(Debug, Default)]
+struct Flags {
+    /// The reactor is in a turn, so guests may be running.
+    in_turn: AtomicBool,
+    asleep: AtomicBool,
+    stop: AtomicBool,
+}
+
+/// Stops its thread when dropped.
+#[derive(Debug)]
+pub(super) struct Ticker {
+    flags: Arc<Flags>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Ticker {
+    pub fn start(engine: EngineWeak) -> io::Result<Self> {
+        let flags = Arc::new(Flags::default());
+        let thread = thread::Builder::new().name("wisted-ticker".into()).spawn({
+            let flags = Arc::clone(&flags);
+            move || tick(&flags, &engine)
+        })?;
+        Ok(Self {
+            flags,
+            thread: Some(thread),
+        })
+    }
+
+    /// Guests may run from here until [`turn_ends`](Self::turn_ends).
+    pub fn turn_begins(&self) {
+        // Sequentially consistent with the ticker's store of `asleep` and load of `in_turn`: one of the two sees the other.
+        self.flags.in_turn.store(true, Ordering::SeqCst);
+        if self.flags.asleep.load(Ordering::SeqCst) {
+            self.wake();
+        }
+    }
+
+    /// No guest runs until the next turn.
+    pub fn turn_ends(&self) {
+        self.flags.in_turn.store(false, Ordering::Relaxed);
+    }
+
+    fn wake(&self) {
+        if let Some(thread) = &self.thread {
+            thread.thread().unpark();
+        }
+    }
+}
+
+impl Drop for Ticker {
+    fn drop(&mut self) {
+        self.flags.stop.store(true, Ordering::SeqCst);
+        self.wake();
+        if let Some(thread) = self.thread.take() {
+            // It has nothing to say; a panic in it has been printed.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn tick(flags: &Flags, engine: &EngineWeak) {
+    let mut idle_ticks = 0;
+    while !flags.stop.load(Ordering::SeqCst) {
+        if idle_ticks < IDLE_TICKS_MAX {
+            thread::park_timeout(CPU_SLICE);
+        } else {
+            flags.asleep.store(true, Ordering::SeqCst);
+            if !flags.in_turn.load(Ordering::SeqCst) && !flags.stop.load(Ordering::SeqCst) {
+                thread::park_timeout(SLEEP_MAX);
+            }
+            flags.asleep.store(false, Ordering::SeqCst);
+            idle_ticks = 0;
+            continue;
+        }
+        if flags.in_turn.load(Ordering::SeqCst) {
+            idle_ticks = 0;
+            let Some(engine) = engine.upgrade() else {
+                return;
+            };
+            engine.increment_epoch();
+        } else {
+            idle_ticks += 1;
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! Every limit of the host, with its unit in its name and a default that suits a laptop. Values only: who enforces a limit
+//! is said in its documentation.
+
+use std::time::Duration;
+
+/// The limits of one service.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Connections that the service has at once. At the limit it accepts nobody until one ends (`driver/accept.rs`).
+    pub connections_max: u32,
+    /// Linear memory of one instance, all its memories together, in bytes. `memory.grow` fails above it.
+    pub memory_max_bytes: usize,
+    /// Elements of one table of an instance. `table.grow` fails above it.
+    pub table_max_elements: usize,
+    /// CPU time of one handler call. Above it the guest traps.
+    pub call_cpu_max: Duration,
+    /// How long one handler may stay suspended in all. Above it the instance is ended.
+    pub call_suspended_max: Duration,
+    /// Handlers of the service that are suspended at once, since each holds a stack. Above it the instance is ended.
+    pub suspended_max: u32,
+    /// Timers and pages of one instance whose outcome is not there yet or not delivered yet. One more traps.
+    pub pending_max: u32,
+    /// Commands that one handler records before it returns or suspends. One more traps.
+    pub commands_max: usize,
+    /// Bytes that one handler writes, to all connections together, before it returns or suspends. One more traps.
+    pub outbox_max_bytes: usize,
+    /// Events of one instance that wait for its running handler. A full queue pauses reading and accepting.
+    pub events_queued_max: usize,
+    /// Unsent bytes of a connection above which reading from its peer pauses.
+    pub write_buffer_high_bytes: usize,
+    /// Unsent bytes of a connection at which reading goes on and the guest is told `drained`.
+    pub write_buffer_low_bytes: usize,
+    /// Unsent bytes of a connection above which it is closed: its peer does not read.
+    pub write_buffer_max_bytes: usize,
+    /// How long unsent bytes may wait without any progress before the connection is closed: its peer does not read.
+    pub write_stall_max: Duration,
+    /// How long a guest may still run after its only connection is gone.
+    pub farewell_max: Duration,
+    /// Requests of the service that are under way at once; others wait.
+    pub fetches_max: u32,
+    /// Requests of the service that wait for their turn. One more fails.
+    pub fetches_queued_max: u32,
+    /// Redirects that one request follows.
+    pub redirects_max: u32,
+    /// The body of one page, in bytes.
+    pub page_max_bytes: u64,
+    /// The bodies of all pages that an instance was sent and has not taken yet, in bytes. A page above it becomes an error.
+    pub pages_held_max_bytes: u64,
+    /// How long one request may take, redirects included.
+    pub fetch_timeout_max: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections_max: 10_000,
+            memory_max_bytes: 64 << 20,
+            table_max_elements: 20_000,
+            call_cpu_max: Duration::from_millis(100),
+            call_suspended_max: Duration::from_secs(60),
+            suspended_max: 1_000,
+            pending_max: 1_000,
+            commands_max: 100_000,
+            outbox_max_bytes: 32 << 20,
+            events_queued_max: 4_096,
+            write_buffer_high_bytes: 64 << 10,
+            write_buffer_low_bytes: 16 << 10,
+            write_buffer_max_bytes: 4 << 20,
+            write_stall_max: Duration::from_secs(30),
+            farewell_max: Duration::from_secs(5),
+            fetches_max: 16,
+            fetches_queued_max: 1_000,
+            redirects_max: 10,
+            page_max_bytes: 4 << 20,
+            pages_held_max_bytes: 16 << 20,
+            fetch_timeout_max: Duration::from_secs(30),
+        }
+    }
+}
+
+/// What one connection, listener or instance may take of a turn of the reactor, so that a busy one starves nobody. What is
+/// left over is carried to the next turn, behind everyone else's.
+pub mod per_turn {
+    /// Connections that one listener accepts.
+    pub const ACCEPTS_MAX: u32 = 64;
+    /// Reads of one connection, of at most [`READ_BYTES`] each.
+    pub const READS_MAX: u32 = 4;
+    /// Bytes of one read, and so of one `data-received`.
+    pub const READ_BYTES: usize = 64 << 10;
+    /// Queued events that one instance handles.
+    pub const CALLS_MAX: u32 = 64;
+    /// Guests resumed that had used up a slice of CPU: with many of them, the others still get every second slice.
+    pub const PREEMPTED_RESUMES_MAX: usize = 1;
+    /// Messages taken from the mailbox.
+    pub const MAILS_MAX: usize = 1_024;
+}
+
+/// How long a guest computes before the others get a turn.
+pub const CPU_SLICE: Duration = Duration::from_millis(5);
+
+/// How long a closed socket is still read, so that what was sent last is not destroyed by a reset; see `driver/linger.rs`.
+pub const LINGER_MAX: Duration = Duration::from_secs(2);
+
+/// How much a closed socket is still read, in bytes.
+pub const LINGER_MAX_BYTES: usize = 1 << 20;
+
+/// How long accepting pauses when descriptors or memory are used up, unless a connection ends earlier.
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// The longest log message of a guest, in bytes; longer ones are cut.
+pub const LOG_MESSAGE_MAX_BYTES: usize = 8 << 10;
+
+/// The most random bytes that a guest gets in one call.
+pub const RANDOM_MAX_BYTES: u32 = 64 << 10;

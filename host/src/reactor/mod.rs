@@ -1,0 +1,229 @@
+//! Readiness and sockets: the only room that names mio. It reports events and does what it is told with a socket; it calls
+//! nobody, and knows neither connections' rules nor guests.
+//!
+//! Readiness is edge-triggered: an event is reported once. Whoever gets it remembers it until an operation on the socket
+//! answers that it would block (or, for a read, that it has taken all there was).
+
+mod mailbox;
+mod signals;
+mod socket;
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use mio::net::TcpListener;
+use mio::{Events, Interest, Poll};
+use slab::Slab;
+
+pub use mailbox::Mailbox;
+pub use signals::{Signal, Signals};
+pub use socket::{Read, Socket};
+
+use crate::endpoint::Endpoint;
+
+/// Names a socket of a reactor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Token(usize);
+
+impl Token {
+    /// The token as a small number, unique among the sockets that are open: for tables.
+    pub fn index(self) -> usize {
+        self.0
+    }
+}
+
+/// Names a listening port of a reactor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ListenerToken(usize);
+
+/// What became possible.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// Peers wait to be accepted.
+    Acceptable(ListenerToken),
+    /// A socket may be read or written, or has failed, which the next operation on it will tell. May be spurious.
+    Ready {
+        /// The socket.
+        token: Token,
+        /// There may be data, or its end.
+        readable: bool,
+        /// There may be room.
+        writable: bool,
+        /// The connection is no more, or has an error to report. What was received before can still be read.
+        hung_up: bool,
+    },
+    /// The mailbox has mail.
+    Mail,
+    /// A signal has arrived.
+    Signal,
+}
+
+/// What came of accepting.
+#[derive(Debug)]
+pub enum Accept {
+    /// A peer. The socket already reports events.
+    Socket {
+        /// The socket.
+        token: Token,
+        /// The address of the peer.
+        peer: SocketAddr,
+    },
+    /// Nobody waits.
+    WouldBlock,
+    /// Descriptors or memory are used up: wait before the next try.
+    Exhausted(io::Error),
+    /// This peer is lost; the next may be there.
+    Failed(io::Error),
+}
+
+const MAIL: mio::Token = mio::Token(0);
+const SIGNALS: mio::Token = mio::Token(1);
+const FIRST_LISTENER: usize = 2;
+/// The most listening ports of one reactor, so that their tokens stay clear of the sockets'.
+const LISTENERS_MAX: usize = 4_096;
+const FIRST_SOCKET: usize = FIRST_LISTENER + LISTENERS_MAX;
+/// Events taken from the operating system at once.
+const EVENTS_PER_POLL_MAX: usize = 1_024;
+
+/// Waits for readiness. One for each thread.
+#[derive(Debug)]
+pub struct Reactor {
+    poll: Poll,
+    events: Events,
+    listeners: Vec<Option<TcpListener>>,
+    sockets: Slab<Socket>,
+}
+
+impl Reactor {
+    /// A reactor without sockets.
+    ///
+    /// # Errors
+    /// When the operating system gives no poll descriptor.
+    pub fn new() -> io::Result<Self> {
+        Ok(Self {
+            poll: Poll::new()?,
+            events: Events::with_capacity(EVENTS_PER_POLL_MAX),
+            listeners: Vec::new(),
+            sockets: Slab::new(),
+        })
+    }
+
+    /// The mailbox that wakes this reactor, and the end that it is read from. Call it once.
+    ///
+    /// # Errors
+    /// When the operating system gives no descriptor to wake with.
+    pub fn mailbox<M>(&self) -> io::Result<(Mailbox<M>, std::sync::mpsc::Receiver<M>)> {
+        Mailbox::new(self.poll.registry(), MAIL)
+    }
+
+    /// From here on SIGINT and SIGTERM are events of this reactor. Call it once in a process.
+    ///
+    /// # Errors
+    /// When the handlers cannot be installed.
+    pub fn signals(&self) -> io::Result<Signals> {
+        Signals::new(self.poll.registry(), SIGNALS)
+    }
+
+    /// Listens on an endpoint; returns the address with the port that was chosen for port 0.
+    ///
+    /// # Errors
+    /// When the address cannot be bound, or there are too many listening ports.
+    pub fn listen(&mut self, endpoint: &Endpoint) -> io::Result<(ListenerToken, SocketAddr)> {
+        if self.listeners.len() == LISTENERS_MAX {
+            return Err(io::Error::other(format!(
+                "a reactor has at most {LISTENERS_MAX} listening ports"
+            )));
+        }
+        let mut listener = socket::listen(endpoint)?;
+        let address = listener.local_addr()?;
+        let index = self.listeners.len();
+        self.poll.registry().register(
+            &mut listener,
+            mio::Token(FIRST_LISTENER + index),
+            Interest::READABLE,
+        )?;
+        self.listeners.push(Some(listener));
+        Ok((ListenerToken(index), address))
+    }
+
+    /// Stops listening. Peers that have not been accepted are refused.
+    pub fn stop_listening(&mut self, listener: ListenerToken) {
+        if let Some(mut socket) = self.listeners.get_mut(listener.0).and_then(Option::take) {
+            // The descriptor is closed next; an error here has nothing to be done about.
+            let _ = self.poll.registry().deregister(&mut socket);
+        }
+    }
+
+    /// Waits for events until one comes or `timeout` is over (`None`: for ever), and appends them to `into`.
+    ///
+    /// # Errors
+    /// Only when the poll descriptor itself fails. An interruption by a signal is no error.
+    pub fn poll(&mut self, timeout: Option<Duration>, into: &mut Vec<Event>) -> io::Result<()> {
+        match self.poll.poll(&mut self.events, timeout) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
+            result => result?,
+        }
+        into.extend(self.events.iter().map(|event| match event.token() {
+            MAIL => Event::Mail,
+            SIGNALS => Event::Signal,
+            mio::Token(token) if token < FIRST_SOCKET => {
+                Event::Acceptable(ListenerToken(token - FIRST_LISTENER))
+            }
+            mio::Token(token) => Event::Ready {
+                token: Token(token - FIRST_SOCKET),
+                readable: event.is_readable() || event.is_read_closed() || event.is_error(),
+                writable: event.is_writable() || event.is_write_closed() || event.is_error(),
+                hung_up: event.is_error() || (event.is_read_closed() && event.is_write_closed()),
+            },
+        }));
+        Ok(())
+    }
+
+    /// Accepts one peer. Call it until it would block.
+    pub fn accept(&mut self, listener: ListenerToken) -> Accept {
+        let Some(Some(socket)) = self.listeners.get(listener.0) else {
+            return Accept::WouldBlock;
+        };
+        let (stream, peer) = match socket.accept() {
+            Ok(accepted) => accepted,
+            Err(error) => return socket::classify_accept_error(error),
+        };
+        let entry = self.sockets.vacant_entry();
+        let token = Token(entry.key());
+        let mut socket = Socket::new(stream);
+        let registered = self.poll.registry().register(
+            socket.stream_mut(),
+            mio::Token(FIRST_SOCKET + token.0),
+            Interest::READABLE | Interest::WRITABLE,
+        );
+        match registered {
+            Ok(()) => {
+                entry.insert(socket);
+                Accept::Socket { token, peer }
+            }
+            Err(error) => Accept::Failed(error),
+        }
+    }
+
+    /// The socket of a token that has not been closed.
+    pub fn socket(&mut self, token: Token) -> Option<&mut Socket> {
+        self.sockets.get_mut(token.0)
+    }
+
+    /// Closes a socket in order: what was sent is still delivered.
+    pub fn close(&mut self, token: Token) {
+        if let Some(mut socket) = self.sockets.try_remove(token.0) {
+            // As in stop_listening.
+            let _ = self.poll.registry().deregister(socket.stream_mut());
+        }
+    }
+
+    /// Closes a socket at once: the peer gets a reset.
+    pub fn abort(&mut self, token: Token) {
+        if let Some(socket) = self.sockets.get(token.0) {
+            socket.reset_on_close();
+        }
+        self.close(token);
+    }
+}

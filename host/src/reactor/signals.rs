@@ -1,0 +1,52 @@
+//! SIGINT and SIGTERM as events of the reactor. Does not know what they lead to.
+
+use std::io;
+
+use mio::{Interest, Registry, Token};
+use signal_hook::consts::{SIGINT, SIGTERM};
+
+/// A signal that asks the host to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// SIGINT: Ctrl-C.
+    Interrupt,
+    /// SIGTERM: a supervisor.
+    Terminate,
+}
+
+impl Signal {
+    /// The exit code of a process that this signal ended, by the shells' convention: 128 and the signal's number.
+    pub fn exit_code(self) -> u8 {
+        let number = match self {
+            Self::Interrupt => SIGINT,
+            Self::Terminate => SIGTERM,
+        };
+        128 + u8::try_from(number).unwrap_or(0)
+    }
+}
+
+/// The signals that have arrived.
+pub struct Signals(signal_hook_mio::v1_0::Signals);
+
+impl std::fmt::Debug for Signals {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Signals").finish_non_exhaustive()
+    }
+}
+
+impl Signals {
+    pub(super) fn new(registry: &Registry, token: Token) -> io::Result<Self> {
+        let mut signals = signal_hook_mio::v1_0::Signals::new([SIGINT, SIGTERM])?;
+        registry.register(&mut signals, token, Interest::READABLE)?;
+        Ok(Self(signals))
+    }
+
+    /// The signals since the last call. Call it for each [`Event::Signal`](super::Event::Signal).
+    pub fn arrived(&mut self) -> impl Iterator<Item = Signal> + '_ {
+        self.0.pending().filter_map(|number| match number {
+            SIGINT => Some(Signal::Interrupt),
+            SIGTERM => Some(Signal::Terminate),
+            _ => None,
+        })
+    }
+}

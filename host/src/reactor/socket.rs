@@ -1,0 +1,136 @@
+//! Operations on one socket, with the operating system's errors sorted into what the rest must tell apart.
+
+use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::net::{Shutdown, SocketAddr};
+use std::time::Duration;
+
+use mio::net::{TcpListener, TcpStream};
+use socket2::{Domain, Protocol, SockRef, Type};
+
+use super::Accept;
+use crate::core::{Sent, Wire};
+use crate::endpoint::Endpoint;
+
+/// A connected socket.
+#[derive(Debug)]
+pub struct Socket(TcpStream);
+
+/// What came of reading.
+#[derive(Debug)]
+pub enum Read {
+    /// So many bytes, at least one.
+    Bytes {
+        /// How many.
+        count: usize,
+        /// They were fewer than there was room for: there is no more until the next event.
+        all: bool,
+    },
+    /// Nothing until the next event.
+    WouldBlock,
+    /// The peer has closed its side.
+    Closed,
+    /// The connection has failed.
+    Failed(io::Error),
+}
+
+impl Socket {
+    pub(super) fn new(stream: TcpStream) -> Self {
+        // A protocol that answers in pieces must not wait for the peer's delayed acknowledgement of the first. A socket
+        // that cannot be set so is slow or already reset, and works or says so later.
+        let _ = stream.set_nodelay(true);
+        Self(stream)
+    }
+
+    pub(super) fn stream_mut(&mut self) -> &mut TcpStream {
+        &mut self.0
+    }
+
+    pub(super) fn reset_on_close(&self) {
+        // Without it the close is an orderly one; nothing else depends on it.
+        let _ = SockRef::from(&self.0).set_linger(Some(Duration::ZERO));
+    }
+
+    /// The address on this side.
+    pub fn local_address(&self) -> Option<SocketAddr> {
+        self.0.local_addr().ok()
+    }
+
+    /// The error that the connection has failed with, if the operating system still knows it.
+    pub fn take_error(&self) -> Option<io::Error> {
+        self.0.take_error().ok().flatten()
+    }
+
+    /// Reads once, as much as fits into `into`.
+    pub fn read(&mut self, into: &mut [u8]) -> Read {
+        loop {
+            return match self.0.read(into) {
+                Ok(0) => Read::Closed,
+                // epoll(7): on a stream a short read means that the socket is drained, which saves the read that would
+                // only say so.
+                Ok(count) => Read::Bytes {
+                    count,
+                    all: count < into.len(),
+                },
+                Err(error) => match error.kind() {
+                    ErrorKind::Interrupted => continue,
+                    ErrorKind::WouldBlock => Read::WouldBlock,
+                    _ => Read::Failed(error),
+                },
+            };
+        }
+    }
+}
+
+impl Wire for Socket {
+    fn send(&mut self, bytes: &[u8]) -> Sent {
+        loop {
+            return match self.0.write(bytes) {
+                Ok(0) => Sent::Full,
+                Ok(count) => Sent::Bytes(count),
+                Err(error) => match error.kind() {
+                    ErrorKind::Interrupted => continue,
+                    ErrorKind::WouldBlock => Sent::Full,
+                    _ => Sent::Failed(error.to_string()),
+                },
+            };
+        }
+    }
+
+    fn shutdown_write(&mut self) {
+        // A peer that has reset the connection meanwhile is reported by the next read.
+        let _ = self.0.shutdown(Shutdown::Write);
+    }
+}
+
+/// A listening socket. Through socket2, because mio's own bind fixes the backlog at 128, and of a thousand simultaneous
+/// connects a third would hang.
+pub(super) fn listen(endpoint: &Endpoint) -> io::Result<TcpListener> {
+    let address = endpoint.socket_address();
+    let socket = socket2::Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(i32::from(endpoint.backlog()))?;
+    Ok(TcpListener::from_std(socket.into()))
+}
+
+pub(super) fn classify_accept_error(error: io::Error) -> Accept {
+    // accept(2). The first two: the process's and the system's descriptors.
+    let exhausted = [
+        rustix::io::Errno::MFILE,
+        rustix::io::Errno::NFILE,
+        rustix::io::Errno::NOBUFS,
+        rustix::io::Errno::NOMEM,
+    ];
+    match error.raw_os_error() {
+        Some(code) if exhausted.iter().any(|errno| errno.raw_os_error() == code) => {
+            Accept::Exhausted(error)
+        }
+        _ if error.kind() == ErrorKind::WouldBlock => Accept::WouldBlock,
+        _ => Accept::Failed(error),
+    }
+}
