@@ -4,7 +4,8 @@
 //! - [`logs`]: the log as records that can be waited for;
 //! - [`workspace`]: builds the host and the guests once, and knows where things are;
 //! - [`client`]: a peer, and [`neighbours`]: peers that must notice nothing;
-//! - [`web`]: the pages that guests fetch.
+//! - [`web`]: the pages that guests fetch;
+//! - [`programs`]: clients and servers that others wrote.
 //!
 //! Nothing here sleeps: what is to be awaited tells so, and [`PATIENCE`] bounds how long a failing test takes.
 
@@ -12,6 +13,7 @@ pub mod client;
 pub mod host;
 pub mod logs;
 pub mod neighbours;
+pub mod programs;
 pub mod web;
 pub mod workspace;
 

@@ -40,7 +40,10 @@ impl GuestFile {
     /// Says that the component is being compiled, where somebody may be waiting.
     pub fn say_compiling(&self) {
         if std::io::stderr().is_terminal() {
-            eprintln!("compiling {} for this machine (the result is cached)", self.name);
+            eprintln!(
+                "compiling {} for this machine (the result is cached)",
+                self.name
+            );
         }
     }
 }
@@ -54,7 +57,10 @@ fn name_of(path: &Path) -> String {
     } else {
         full.file_stem()
     };
-    name.map_or_else(|| "guest".into(), |name| name.to_string_lossy().into_owned())
+    name.map_or_else(
+        || "guest".into(),
+        |name| name.to_string_lossy().into_owned(),
+    )
 }
 
 pub(super) fn cache(arg: &GuestArg) -> Option<CodeCache> {

@@ -102,7 +102,9 @@ impl LimitFlags {
             ));
         }
         if limits.memory_max_bytes > MEMORY_MAX_BYTES {
-            return Err("--memory-max is at most 4GiB: 32-bit WebAssembly addresses no more".into());
+            return Err(
+                "--memory-max is at most 4GiB: 32-bit WebAssembly addresses no more".into(),
+            );
         }
         Ok(Limits {
             outbox_max_bytes: limits.outbox_max_bytes.max(limits.write_buffer_max_bytes),
@@ -144,7 +146,11 @@ mod tests {
         let typed = typed.flat_map(|(name, default)| [format!("--{name}"), default.clone()]);
         let typed = std::iter::once("only".to_owned()).chain(typed);
         let matches = Only::command().get_matches_from(typed);
-        let explicit = Only::from_arg_matches(&matches).unwrap().flags.limits().unwrap();
+        let explicit = Only::from_arg_matches(&matches)
+            .unwrap()
+            .flags
+            .limits()
+            .unwrap();
         assert_eq!(format!("{explicit:?}"), format!("{:?}", Limits::default()));
     }
 

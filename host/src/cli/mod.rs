@@ -116,7 +116,12 @@ struct LogFlags {
     log_format: LogFormatArg,
 
     /// Which records are written: error, warn, info, debug, trace, or for parts, such as info,guest=debug
-    #[arg(long, value_name = "FILTER", default_value = "info", help_heading = "Logs")]
+    #[arg(
+        long,
+        value_name = "FILTER",
+        default_value = "info",
+        help_heading = "Logs"
+    )]
     log: String,
 }
 

@@ -10,7 +10,11 @@ pub(super) fn bytes(text: &str) -> Result<u64, String> {
         "KiB" | "K" => 1 << 10,
         "MiB" | "M" => 1 << 20,
         "GiB" | "G" => 1 << 30,
-        _ => return Err(format!("{unit:?} is not a unit; write 65536, 64KiB, 4MiB or 1GiB")),
+        _ => {
+            return Err(format!(
+                "{unit:?} is not a unit; write 65536, 64KiB, 4MiB or 1GiB"
+            ));
+        }
     };
     let number: u64 = number
         .parse()

@@ -184,7 +184,10 @@ impl Connection {
 
     /// Ends the connection if its deadline is over.
     pub fn check_stall(&mut self, now: Instant) {
-        if self.stall_deadline().is_some_and(|deadline| deadline <= now) {
+        if self
+            .stall_deadline()
+            .is_some_and(|deadline| deadline <= now)
+        {
             self.end(Ending::Abort(CloseReason::PeerNotReading(format!(
                 "{} unsent bytes made no progress for {:?} (--write-stall-max)",
                 self.buffered_bytes(),

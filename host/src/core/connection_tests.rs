@@ -90,7 +90,10 @@ fn abort_drops_what_is_unsent() {
     let mut wire = FakeWire::default();
     write(&mut connection, b"hello", &mut wire, now);
     connection.apply(TransportCommand::AbortConnection, &[], &mut wire, now);
-    assert_eq!(connection.ending(), Some(&Ending::Abort(CloseReason::Aborted)));
+    assert_eq!(
+        connection.ending(),
+        Some(&Ending::Abort(CloseReason::Aborted))
+    );
     assert!(!connection.wants_write());
 }
 
@@ -106,7 +109,10 @@ fn backpressure_pauses_reading_between_the_watermarks() {
     assert!(!connection.flush(&mut wire, now), "5 bytes are left");
     assert!(!connection.wants_read());
     wire.room = 1;
-    assert!(connection.flush(&mut wire, now), "drained at the low watermark");
+    assert!(
+        connection.flush(&mut wire, now),
+        "drained at the low watermark"
+    );
     assert!(connection.wants_read());
 }
 

@@ -49,7 +49,9 @@ impl Driver {
                     self.listeners[index].acceptable = false;
                     return;
                 }
-                Accept::Failed(error) => tracing::debug!(%error, "a peer was lost while it was accepted"),
+                Accept::Failed(error) => {
+                    tracing::debug!(%error, "a peer was lost while it was accepted")
+                }
                 Accept::Exhausted(error) => {
                     tracing::warn!(
                         %error,
@@ -57,7 +59,8 @@ impl Driver {
                         "out of descriptors or memory: accepting nobody until a connection ends (see `ulimit -n`)"
                     );
                     self.exhausted = true;
-                    self.deadlines.insert(self.now + ACCEPT_PAUSE, Due::AcceptAgain);
+                    self.deadlines
+                        .insert(self.now + ACCEPT_PAUSE, Due::AcceptAgain);
                     return;
                 }
             }
@@ -90,7 +93,8 @@ impl Driver {
             .reactor
             .socket(token)
             .and_then(|socket| socket.local_address());
-        let Some((instance, number)) = self.instance_for_connection(service, id, peer, local) else {
+        let Some((instance, number)) = self.instance_for_connection(service, id, peer, local)
+        else {
             // may_accept has just said that there is one.
             self.reactor.abort(token);
             return;
@@ -99,7 +103,8 @@ impl Driver {
         served.connections += 1;
         self.connections_open += 1;
         let limits = &served.service.limits;
-        let connection = Connection::new(id, token, service, instance, number, peer, limits, self.now);
+        let connection =
+            Connection::new(id, token, service, instance, number, peer, limits, self.now);
         if self.connections.len() <= token.index() {
             self.connections.resize_with(token.index() + 1, || None);
         }

@@ -28,6 +28,8 @@ pub(super) struct Connection {
     state: core::Connection,
     /// There may be data: readiness is reported once, so it is remembered until the socket has none left.
     readable: bool,
+    /// The peer's data has an end, which no further event will announce: a short read does not mean that all is read.
+    read_closed: bool,
     hung_up: bool,
     /// It is in the queue of this turn or the next.
     queued: bool,
@@ -64,6 +66,7 @@ impl Connection {
             peer,
             state: core::Connection::new(limits, now),
             readable: false,
+            read_closed: false,
             hung_up: false,
             queued: false,
             stall_pending: false,
@@ -79,30 +82,39 @@ impl Connection {
 
 impl Driver {
     pub(super) fn connection(&mut self, key: ConnectionKey) -> Option<&mut Connection> {
-        let connection = self.connections.get_mut(key.token.index())?.as_deref_mut()?;
+        let connection = self
+            .connections
+            .get_mut(key.token.index())?
+            .as_deref_mut()?;
         (connection.key.id == key.id).then_some(connection)
     }
 
     /// The reactor has reported the socket.
-    pub(super) fn connection_is_ready(
-        &mut self,
-        token: Token,
-        readable: bool,
-        writable: bool,
-        hung_up: bool,
-    ) {
+    pub(super) fn connection_is_ready(&mut self, token: Token, readable: bool, writable: bool) {
         let slot = self.connections.get_mut(token.index());
         let Some(connection) = slot.and_then(Option::as_deref_mut) else {
             self.ready.push_back(Ready::Lingering(token));
             return;
         };
         connection.readable |= readable;
-        connection.hung_up |= hung_up;
         let key = connection.key;
         if writable && connection.state.wants_write() {
             self.flush(key);
         }
         self.queue_connection(key);
+    }
+
+    /// The reactor has reported that the peer's side is closed, or that the connection is no more.
+    pub(super) fn connection_is_closing(&mut self, token: Token, read_closed: bool, hung_up: bool) {
+        let slot = self.connections.get_mut(token.index());
+        if let Some(connection) = slot.and_then(Option::as_deref_mut)
+            && (read_closed || hung_up)
+        {
+            connection.read_closed |= read_closed;
+            connection.hung_up |= hung_up;
+            let key = connection.key;
+            self.queue_connection(key);
+        }
     }
 
     /// Looks at the connection in this turn, if there is anything to do.
@@ -198,7 +210,7 @@ impl Driver {
         };
         match read {
             Read::Bytes { count, all } => {
-                connection.readable = !all;
+                connection.readable = !all || connection.read_closed;
                 self.call(instance, Call::DataReceived(number, buffer, count));
                 return;
             }
@@ -362,7 +374,11 @@ impl Driver {
     }
 
     pub(super) fn log_end(&self, connection: &Connection, reason: &CloseReason) {
-        let service = self.services[connection.service].service.origin.service.as_str();
+        let service = self.services[connection.service]
+            .service
+            .origin
+            .service
+            .as_str();
         let id = connection.key.id;
         let peer = connection.peer;
         let duration_ms = self

@@ -225,7 +225,12 @@ impl Driver {
     }
 
     /// The connection is in its table: its instance may be told of it.
-    pub(super) fn connection_is_made(&mut self, connection: ConnectionKey, key: InstanceKey, number: ConnectionNumber) {
+    pub(super) fn connection_is_made(
+        &mut self,
+        connection: ConnectionKey,
+        key: InstanceKey,
+        number: ConnectionNumber,
+    ) {
         if let Some(instance) = self.instance(key) {
             instance.connections.insert(number, connection);
             self.push_event(key, Event::Made(number));

@@ -238,8 +238,12 @@ impl Driver {
                 token,
                 readable,
                 writable,
+                read_closed,
                 hung_up,
-            } => self.connection_is_ready(token, readable, writable, hung_up),
+            } => {
+                self.connection_is_ready(token, readable, writable);
+                self.connection_is_closing(token, read_closed, hung_up);
+            }
             Event::Mail => self.take_mail(),
             Event::Signal => self.take_signals(),
         }

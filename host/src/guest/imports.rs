@@ -50,7 +50,10 @@ fn add_transport(linker: &mut Linker<GuestState>) -> Result<()> {
         "write-many",
         |mut store: Store, (connection, pieces): (ConnectionNumber, WasmList<WasmList<u8>>)| {
             if pieces.len() > PIECES_MAX {
-                let message = format!("{} pieces in one write-many, above {PIECES_MAX}", pieces.len());
+                let message = format!(
+                    "{} pieces in one write-many, above {PIECES_MAX}",
+                    pieces.len()
+                );
                 return Err(LimitHit(message).into());
             }
             let lists = pieces.iter(&mut store)?.collect::<Result<Vec<_>>>()?;
@@ -77,16 +80,22 @@ fn add_transport(linker: &mut Linker<GuestState>) -> Result<()> {
             },
         )?;
     }
-    transport.func_wrap("peer", |store: Store, (connection,): (ConnectionNumber,)| {
-        let mut exchange = store.data().shared.lock();
-        let address = exchange.connection(connection)?.map(|view| view.peer);
-        Ok((wit_address(address),))
-    })?;
-    transport.func_wrap("host", |store: Store, (connection,): (ConnectionNumber,)| {
-        let mut exchange = store.data().shared.lock();
-        let address = exchange.connection(connection)?.and_then(|view| view.host);
-        Ok((wit_address(address),))
-    })?;
+    transport.func_wrap(
+        "peer",
+        |store: Store, (connection,): (ConnectionNumber,)| {
+            let mut exchange = store.data().shared.lock();
+            let address = exchange.connection(connection)?.map(|view| view.peer);
+            Ok((wit_address(address),))
+        },
+    )?;
+    transport.func_wrap(
+        "host",
+        |store: Store, (connection,): (ConnectionNumber,)| {
+            let mut exchange = store.data().shared.lock();
+            let address = exchange.connection(connection)?.and_then(|view| view.host);
+            Ok((wit_address(address),))
+        },
+    )?;
     transport.func_wrap(
         "buffered-bytes",
         |store: Store, (connection,): (ConnectionNumber,)| {
@@ -287,8 +296,7 @@ impl random::Host for GuestState {
             return Err(LimitHit(message).into());
         }
         let mut bytes = vec![0; length as usize];
-        getrandom::fill(&mut bytes)
-            .map_err(|error| LimitHit(format!("no randomness: {error}")))?;
+        getrandom::fill(&mut bytes).map_err(|error| LimitHit(format!("no randomness: {error}")))?;
         Ok(bytes)
     }
 }

@@ -194,7 +194,11 @@ mod tests {
         assert!(table.take(first).is_none());
         assert_eq!(table.lookup(first), Lookup::Unknown);
 
-        assert!(table.arrived(second, Outcome::Page(Err(web::FetchError::Timeout)), HELD_MAX));
+        assert!(table.arrived(
+            second,
+            Outcome::Page(Err(web::FetchError::Timeout)),
+            HELD_MAX
+        ));
         table.waited(second);
         assert!(table.take(second).is_none());
         assert!(table.take_waited(second).is_some());

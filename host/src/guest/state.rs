@@ -116,9 +116,7 @@ impl ResourceLimiter for MemoryLimiter {
 
 /// Called at each tick of the epoch while the guest computes: ends it when its CPU time is used up, and otherwise lets the
 /// others have a turn.
-pub(super) fn slice_is_over(
-    store: StoreContextMut<'_, GuestState>,
-) -> Result<UpdateDeadline> {
+pub(super) fn slice_is_over(store: StoreContextMut<'_, GuestState>) -> Result<UpdateDeadline> {
     let mut exchange = store.data().shared.lock();
     let cpu = clock::thread_cpu();
     // A first slice counts whole; see CpuMeter.

@@ -50,6 +50,8 @@ pub enum Event {
         readable: bool,
         /// There may be room.
         writable: bool,
+        /// The peer has closed its side: reading ends with [`Read::Closed`], which no further event will announce.
+        read_closed: bool,
         /// The connection is no more, or has an error to report. What was received before can still be read.
         hung_up: bool,
     },
@@ -174,6 +176,7 @@ impl Reactor {
                 token: Token(token - FIRST_SOCKET),
                 readable: event.is_readable() || event.is_read_closed() || event.is_error(),
                 writable: event.is_writable() || event.is_write_closed() || event.is_error(),
+                read_closed: event.is_read_closed(),
                 hung_up: event.is_error() || (event.is_read_closed() && event.is_write_closed()),
             },
         }));
