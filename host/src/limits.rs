@@ -20,9 +20,9 @@ pub struct Limits {
     pub suspended_max: u32,
     /// Timers and pages of one instance whose outcome is not there yet or not delivered yet. One more traps.
     pub pending_max: u32,
-    /// Commands that one handler records before it returns or suspends. One more traps.
+    /// Commands that one handler records before it returns or waits. One more traps.
     pub commands_max: usize,
-    /// Bytes that one handler writes, to all connections together, before it returns or suspends. One more traps.
+    /// Bytes that one handler writes, to all connections together, before it returns or waits. One more traps.
     pub outbox_max_bytes: usize,
     /// Events of one instance that wait for its running handler. A full queue pauses reading and accepting.
     pub events_queued_max: usize,
@@ -30,7 +30,8 @@ pub struct Limits {
     pub write_buffer_high_bytes: usize,
     /// Unsent bytes of a connection at which reading goes on and the guest is told `drained`.
     pub write_buffer_low_bytes: usize,
-    /// Unsent bytes of a connection above which it is closed: its peer does not read.
+    /// Unsent bytes of a connection above which it is closed: its peer does not read. A handler that writes more to one
+    /// connection before it returns or waits traps.
     pub write_buffer_max_bytes: usize,
     /// How long unsent bytes may wait without any progress before the connection is closed: its peer does not read.
     pub write_stall_max: Duration,
@@ -109,6 +110,9 @@ pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// The longest log message of a guest, in bytes; longer ones are cut.
 pub const LOG_MESSAGE_MAX_BYTES: usize = 8 << 10;
+
+/// Log records of one service's guests in a second; more are dropped, which is said.
+pub const GUEST_RECORDS_PER_SECOND_MAX: u32 = 1_000;
 
 /// The most random bytes that a guest gets in one call.
 pub const RANDOM_MAX_BYTES: u32 = 64 << 10;

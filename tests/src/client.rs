@@ -29,7 +29,8 @@ impl Client {
     #[must_use]
     #[track_caller]
     pub fn connect(address: SocketAddr) -> Self {
-        Self::over(TcpStream::connect_timeout(&address, PATIENCE).expect("the host accepts"))
+        // Not `connect_timeout`: it reports the reset of a connection that was made and ended at once as a failure to connect.
+        Self::over(TcpStream::connect(address).expect("the host accepts"))
     }
 
     /// Connects from an address of its own, such as `127.0.0.66`, by which a guest may know it.
@@ -41,9 +42,7 @@ impl Client {
         socket
             .bind(&SocketAddr::new(source, 0).into())
             .expect("a loopback address");
-        socket
-            .connect_timeout(&address.into(), PATIENCE)
-            .expect("the host accepts");
+        socket.connect(&address.into()).expect("the host accepts");
         Self::over(socket.into())
     }
 

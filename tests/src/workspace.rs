@@ -45,14 +45,9 @@ pub fn wisted() -> &'static Path {
         // The folder of cargo's profile `dev` is called `debug`.
         let profile = if profile == "debug" { "dev" } else { &profile };
         build(
-            &[
-                "--package",
-                "wisted",
-                "--bin",
-                "wisted",
-                "--profile",
-                profile,
-            ],
+            // The whole workspace's features, as `cargo test --workspace` has built the dependencies: with this package's
+            // alone most of them would be built once more.
+            &["--workspace", "--bin", "wisted", "--profile", profile],
             |message| message["executable"].as_str().map(PathBuf::from),
         )
         .unwrap_or_else(|| panic!("cargo built no wisted in {}", target.display()))

@@ -47,11 +47,14 @@ enum Command {
 /// Stops on Ctrl-C or SIGTERM: accepts nobody any more, lets connections finish, and exits with 0. A second signal stops at
 /// once.
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(
+    args_override_self = true,
+    after_help = "\
 Examples:
   wisted run guests/echo
   wisted run chat.wasm --isolation service --listen tcp:8000 --listen tcp:[::1]:8000
-  wisted run pages.wasm --allow-fetch www.example.com --config url1=http://www.example.com/")]
+  wisted run pages.wasm --allow-fetch www.example.com --config url1=http://www.example.com/"
+)]
 struct RunArgs {
     #[command(flatten)]
     guest: GuestArg,

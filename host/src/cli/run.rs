@@ -11,7 +11,7 @@ use super::guest_file::{self, GuestFile};
 use super::{RunArgs, error_label};
 use wisted::driver::{Driver, Exit};
 use wisted::endpoint::Endpoint;
-use wisted::guest::{GuestCode, GuestHost, Origin, PoolSize};
+use wisted::guest::{GuestCode, GuestHost, LogBudget, Origin, PoolSize};
 use wisted::limits::Limits;
 use wisted::logs;
 use wisted::service::{Isolation, Service};
@@ -47,6 +47,7 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode> {
             service: file.name.clone(),
             guest: file.name.clone(),
             config: sorted_config(args.config)?,
+            log_budget: LogBudget::default(),
         }),
         endpoints,
         isolation,

@@ -29,15 +29,16 @@ pub(super) fn memory_bytes(text: &str) -> Result<usize, String> {
     usize::try_from(bytes(text)?).map_err(|_| format!("{text} is more than there is"))
 }
 
-/// A duration: `100ms`, `2s`, `5m`.
+/// A duration: `100ms`, `2s`, `5m`, `1h`.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let (number, unit) = split(text);
     let ms_per_unit = match unit {
         "ms" => 1,
         "s" => 1_000,
         "m" => 60_000,
-        "" => return Err(format!("{text:?} lacks a unit; write 100ms, 2s or 5m")),
-        _ => return Err(format!("{unit:?} is not a unit; write 100ms, 2s or 5m")),
+        "h" => 3_600_000,
+        "" => return Err(format!("{text:?} lacks a unit; write 100ms, 2s, 5m or 1h")),
+        _ => return Err(format!("{unit:?} is not a unit; write 100ms, 2s, 5m or 1h")),
     };
     number
         .parse()
@@ -45,7 +46,9 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
         .and_then(|number: u32| u64::from(number).checked_mul(ms_per_unit))
         .filter(|ms| *ms <= MS_MAX)
         .map(Duration::from_millis)
-        .ok_or_else(|| format!("{text:?} is not a duration up to 49 days; write 100ms, 2s or 5m"))
+        .ok_or_else(|| {
+            format!("{text:?} is not a duration up to 49 days; write 100ms, 2s, 5m or 1h")
+        })
 }
 
 /// What a `u32` of milliseconds holds: timeouts are such in the contract.
@@ -87,7 +90,8 @@ mod tests {
         assert_eq!(duration("100ms"), Ok(Duration::from_millis(100)));
         assert_eq!(duration("2s"), Ok(Duration::from_secs(2)));
         assert_eq!(duration("5m"), Ok(Duration::from_secs(300)));
-        for wrong in ["", "100", "s", "1h", "4294967295m"] {
+        assert_eq!(duration("1h"), Ok(Duration::from_secs(3_600)));
+        for wrong in ["", "100", "s", "1d", "4294967295m"] {
             assert!(duration(wrong).is_err(), "{wrong}");
         }
     }

@@ -47,17 +47,23 @@ impl Driver {
                 Accept::Socket { token, peer } => self.accepted(service, token, peer),
                 Accept::WouldBlock => {
                     self.listeners[index].acceptable = false;
+                    if std::mem::take(&mut self.exhaustion_logged) {
+                        tracing::info!("everybody who waited is accepted again");
+                    }
                     return;
                 }
                 Accept::Failed(error) => {
                     tracing::debug!(%error, "a peer was lost while it was accepted")
                 }
                 Accept::Exhausted(error) => {
-                    tracing::warn!(
-                        %error,
-                        connections = self.connections_open,
-                        "out of descriptors or memory: accepting nobody until a connection ends (see `ulimit -n`)"
-                    );
+                    // Once for each shortage, not at each attempt.
+                    if !std::mem::replace(&mut self.exhaustion_logged, true) {
+                        tracing::warn!(
+                            %error,
+                            connections = self.connections_open,
+                            "out of descriptors or memory: accepting nobody until a connection ends (see `ulimit -n`)"
+                        );
+                    }
                     self.exhausted = true;
                     self.deadlines
                         .insert(self.now + ACCEPT_PAUSE, Due::AcceptAgain);

@@ -12,9 +12,7 @@ use super::events::Event;
 use super::shutdown::{Exit, Phase};
 use super::{Driver, Due, Ready};
 use crate::core::{CloseReason, DeadlineKey};
-use crate::guest::{
-    self, Call, ConnectionNumber, Fault, FaultKind, Outcome, PendingNumber, Returned, Step,
-};
+use crate::guest::{self, Call, ConnectionNumber, Fault, Outcome, PendingNumber, Returned, Step};
 use crate::limits::per_turn;
 use crate::reactor::Mailbox;
 use crate::service::Isolation;
@@ -51,7 +49,7 @@ pub(super) enum Role {
 pub(super) struct Instance {
     id: u64,
     pub service: usize,
-    role: Role,
+    pub role: Role,
     pub guest: guest::Instance,
     waker: Arc<InstanceWaker>,
     events: VecDeque<Event>,
@@ -376,6 +374,7 @@ impl Driver {
                 self.apply_outbox(key);
                 self.handler_is_suspended(key, handler);
             }
+            Step::Preempted => self.handler_is_suspended(key, handler),
             Step::Returned(returned) => {
                 self.apply_outbox(key);
                 self.handler_has_returned(key, handler, returned);
@@ -419,9 +418,14 @@ impl Driver {
             return;
         }
         let service = instance.service;
+        let is_leaving = instance.leaving != Leaving::No && instance.role == Role::Connection;
         let served = &mut self.services[service];
         served.suspended += 1;
         let limits = &served.service.limits;
+        if is_leaving {
+            self.deadlines
+                .insert(self.now + limits.farewell_max, Due::Farewell(key));
+        }
         let over = (served.suspended > limits.suspended_max).then_some(limits.suspended_max);
         let deadline = self.now + limits.call_suspended_max;
         let deadline = self.deadlines.insert(deadline, Due::SuspendedTooLong(key));
@@ -432,19 +436,7 @@ impl Driver {
             let message = format!(
                 "more than {suspended_max} handlers of the service are suspended (--suspended-max)"
             );
-            self.instance_has_failed(key, handler, &limit(message));
-        }
-    }
-
-    pub(super) fn suspended_too_long(&mut self, key: InstanceKey) {
-        if let Some(instance) = self.instance(key)
-            && let Some(handler) = instance.guest.running()
-        {
-            let service = instance.service;
-            let max = self.services[service].service.limits.call_suspended_max;
-            let message =
-                format!("the handler was suspended for more than {max:?} (--call-suspended-max)");
-            self.instance_has_failed(key, handler, &limit(message));
+            self.instance_has_failed(key, handler, &Fault::limit(message));
         }
     }
 
@@ -478,88 +470,8 @@ impl Driver {
         }
     }
 
-    pub(super) fn farewell_is_over(&mut self, key: InstanceKey) {
-        if let Some(instance) = self.instance(key) {
-            let handler = instance.guest.running().unwrap_or("none");
-            let service = instance.service;
-            let max = self.services[service].service.limits.farewell_max;
-            let message = format!("it still ran {max:?} after its connection was lost");
-            self.instance_has_failed(key, handler, &limit(message));
-        }
-    }
-
-    /// The instance has ended against its will: so do its connections, and nobody else's.
-    fn instance_has_failed(&mut self, key: InstanceKey, handler: &str, fault: &Fault) {
-        let Some(instance) = self.instance(key) else {
-            return;
-        };
-        let (service, role) = (instance.service, instance.role);
-        let connections: Vec<_> = instance.connections.values().copied().collect();
-        self.log_failure(service, role, connections.first().copied(), handler, fault);
-        self.remove_instance(key);
-        for connection in connections {
-            if let Some(taken) = self.take_connection(connection) {
-                self.reactor.abort(connection.token);
-                self.log_end(&taken, &CloseReason::GuestFailed);
-                self.connection_has_gone(service);
-            }
-        }
-        match role {
-            Role::Connection => {}
-            Role::Service if fault.kind != FaultKind::Refused || self.services[service].up => {
-                self.restart(service);
-            }
-            Role::Service | Role::Program => {
-                let guest = self.services[service].service.origin.guest.clone();
-                let error = fault.message.clone();
-                self.exit = Some(Exit::Failed { guest, error });
-            }
-        }
-    }
-
-    fn restart(&mut self, service: usize) {
-        let served = &mut self.services[service];
-        served.up = false;
-        let pause = served.backoff.failed(self.now);
-        tracing::info!(
-            service = served.service.origin.service,
-            pause_ms = pause.as_millis() as u64,
-            "the service's instance will be started again; until then nobody is accepted"
-        );
-        self.deadlines
-            .insert(self.now + pause, Due::Restart(service));
-    }
-
-    fn log_failure(
-        &mut self,
-        service: usize,
-        role: Role,
-        connection: Option<ConnectionKey>,
-        handler: &str,
-        fault: &Fault,
-    ) {
-        // An instance that serves everybody fails on nobody's account.
-        let connection = connection.filter(|_| role == Role::Connection);
-        let peer = connection.and_then(|key| Some(self.connection(key)?.peer.to_string()));
-        let served = &self.services[service].service;
-        tracing::error!(
-            service = served.origin.service,
-            guest = served.origin.guest,
-            connection = connection.map(|key| key.id),
-            peer,
-            handler,
-            kind = fault.kind.as_str(),
-            reason = fault.message,
-            memory_max_bytes = served.limits.memory_max_bytes,
-            call_cpu_max_ms = served.limits.call_cpu_max.as_millis() as u64,
-            backtrace = %fault.backtrace,
-            "the guest failed in {handler}: {}",
-            fault.message
-        );
-    }
-
     /// Drops an instance; its timers and fetches go with it.
-    fn remove_instance(&mut self, key: InstanceKey) {
+    pub(super) fn remove_instance(&mut self, key: InstanceKey) {
         if self.instance(key).is_none() {
             return;
         }
@@ -608,13 +520,5 @@ impl Driver {
         self.instances.iter().all(|(_, one)| {
             !one.guest.is_busy() && one.events.is_empty() && !one.guest.has_pending()
         })
-    }
-}
-
-fn limit(message: String) -> Fault {
-    Fault {
-        kind: FaultKind::Limit,
-        message,
-        backtrace: String::new(),
     }
 }

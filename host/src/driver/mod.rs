@@ -4,6 +4,7 @@
 mod accept;
 mod connections;
 mod events;
+mod failures;
 mod instances;
 mod linger;
 mod pending;
@@ -116,6 +117,8 @@ pub struct Driver {
     last_id: u64,
     /// Accepting is paused because descriptors are used up.
     exhausted: bool,
+    /// The log has said so, and peers still wait.
+    exhaustion_logged: bool,
     phase: Phase,
     drain_max: Duration,
     exit: Option<Exit>,
@@ -167,6 +170,7 @@ impl Driver {
             outbox: Outbox::default(),
             last_id: 0,
             exhausted: false,
+            exhaustion_logged: false,
             phase: Phase::Serving,
             drain_max,
             exit: None,

@@ -272,14 +272,21 @@ impl Exchange {
         let Some(view) = self.connection(number)? else {
             return Ok(());
         };
-        let recorded = view.recorded_bytes_of(outbox_number);
-        if view.buffered_bytes + recorded > buffer_max {
+        let before = view.recorded_bytes_of(outbox_number);
+        let recorded = before + length;
+        if recorded > buffer_max {
+            // No peer could be fast enough: it has had no chance to read any of it.
+            return Err(LimitHit(format!(
+                "one handler wrote more than {buffer_max} bytes to one connection before it returned (--write-buffer-max)"
+            )));
+        }
+        view.recorded_bytes = recorded;
+        view.recorded_in = outbox_number;
+        if view.buffered_bytes + before > buffer_max {
             // The overflow is recorded; what else is written to this connection would never be sent.
             return Ok(());
         }
-        view.recorded_bytes = recorded + length;
-        view.recorded_in = outbox_number;
-        if view.buffered_bytes + view.recorded_bytes > buffer_max {
+        if view.buffered_bytes + recorded > buffer_max {
             return self.record(Command::Transport(number, TransportCommand::Overflow));
         }
         if self.outbox.bytes.len() + length > self.limits.outbox_max_bytes {
@@ -391,14 +398,21 @@ mod tests {
     #[test]
     fn more_than_the_write_buffer_is_recorded_as_one_overflow() {
         let shared = exchange(Limits {
-            write_buffer_max_bytes: 4,
+            write_buffer_max_bytes: 9,
             ..Limits::default()
         });
         let mut exchange = shared.lock();
         let number = made(&mut exchange);
+        if let Some(view) = exchange.connections.get_mut(&number) {
+            view.buffered_bytes = 4;
+        }
         for _ in 0..3 {
             exchange.record_write(number, &[b"abc"]).unwrap();
         }
+        assert!(
+            exchange.record_write(number, &[b"x"]).is_err(),
+            "more than any peer could have read"
+        );
         let mut outbox = Outbox::default();
         exchange.take_outbox(&mut outbox);
         assert!(matches!(

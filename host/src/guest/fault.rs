@@ -48,10 +48,11 @@ impl FaultKind {
 const FRAMES_MAX: usize = 24;
 
 impl Fault {
-    pub(super) fn of_limit(limit: &LimitHit) -> Self {
+    /// The instance exceeded a limit while no wasm was running; `message` names the limit.
+    pub fn limit(message: String) -> Self {
         Self {
             kind: FaultKind::Limit,
-            message: limit.0.clone(),
+            message,
             backtrace: String::new(),
         }
     }

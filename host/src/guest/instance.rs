@@ -40,8 +40,11 @@ pub struct Instance {
 pub enum Step {
     /// The handler has returned; the instance is free for the next call.
     Returned(Returned),
-    /// The handler waits or has used up its slice of CPU.
+    /// The handler waits. What it has recorded so far is to be applied.
     Suspended,
+    /// The handler has used up its slice of CPU and will go on. It does not know: what it records is one batch all the same,
+    /// with one batch's limits.
+    Preempted,
     /// The instance is no more.
     Ended(Fault),
 }
@@ -192,17 +195,15 @@ impl Instance {
             return Step::Ended(fault);
         }
         if let Some(returned) = exchange.returned.take() {
-            let lost = exchange.running_for.filter(|number| {
-                self.running == Some("connection-lost")
-                    && exchange
-                        .connections
-                        .get(number)
-                        .is_some_and(|view| view.lost.is_some())
-            });
-            if let Some(number) = lost {
-                exchange.connections.remove(&number);
+            // An instance with one connection speaks for it to the end, in what it logs too.
+            if !self.sole_connection {
+                let number = exchange.running_for.take();
+                if self.running == Some("connection-lost")
+                    && let Some(number) = number
+                {
+                    exchange.connections.remove(&number);
+                }
             }
-            exchange.running_for = None;
             exchange.waits_with = None;
             exchange.pending.handler_returned();
             self.running = None;
@@ -214,8 +215,9 @@ impl Instance {
             exchange.cpu.used += clock::thread_cpu().saturating_sub(mark);
         }
         match exchange.check_cpu() {
+            Ok(()) if exchange.preempted => Step::Preempted,
             Ok(()) => Step::Suspended,
-            Err(limit) => Step::Ended(Fault::of_limit(&limit)),
+            Err(limit) => Step::Ended(Fault::limit(limit.0)),
         }
     }
 }

@@ -21,6 +21,7 @@ pub use code::{GuestCode, LoadError, inspect};
 pub use contract::{ContractError, Exports, Surface};
 pub use exchange::{Call, Command, ConnectionNumber, Outbox, PendingNumber, Returned};
 pub use fault::{Fault, FaultKind};
+pub use guest_log::LogBudget;
 pub use host::{GuestHost, PoolSize};
 pub use instance::{Arrival, Instance, Step};
 pub use pending::Outcome;

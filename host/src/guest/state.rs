@@ -8,6 +8,7 @@ use wasmtime::{ResourceLimiter, Result, StoreContextMut, UpdateDeadline};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use super::exchange::{LimitHit, Shared};
+use super::guest_log::LogBudget;
 use super::wasi;
 use crate::clock;
 use crate::limits::{CPU_SLICE, Limits};
@@ -21,6 +22,8 @@ pub struct Origin {
     pub guest: String,
     /// The service's configuration values, sorted by key.
     pub config: Vec<(String, String)>,
+    /// How much its guests may still log.
+    pub log_budget: LogBudget,
 }
 
 pub(super) struct GuestState {

@@ -1,5 +1,7 @@
 //! What a good guest does, one word each: for tests of the host that need a guest to do just that.
 
+use std::io::Write;
+
 use crate::bindings::wisted::reactor::web::{self, FetchError, Response};
 use crate::bindings::wisted::reactor::{config, logging, pending, random, timers, transport};
 use crate::guest::{connection, report};
@@ -148,5 +150,7 @@ fn stdout(argument: &str) {
     eprintln!("to the errors");
     println!("{}", "o".repeat(number(argument, 0) as usize));
     print!("without an end");
+    // Or else the guest's own buffer would keep it.
+    let _ = std::io::stdout().flush();
     report("printed");
 }

@@ -1,0 +1,102 @@
+//! Instances that end against their will: what is logged, whose connections go with them, and when a service starts again.
+
+use super::connections::ConnectionKey;
+use super::instances::{InstanceKey, Role};
+use super::shutdown::Exit;
+use super::{Driver, Due};
+use crate::core::CloseReason;
+use crate::guest::{Fault, FaultKind};
+
+impl Driver {
+    pub(super) fn suspended_too_long(&mut self, key: InstanceKey) {
+        if let Some(instance) = self.instance(key)
+            && let Some(handler) = instance.guest.running()
+        {
+            let service = instance.service;
+            let max = self.services[service].service.limits.call_suspended_max;
+            let message =
+                format!("the handler was suspended for more than {max:?} (--call-suspended-max)");
+            self.instance_has_failed(key, handler, &Fault::limit(message));
+        }
+    }
+
+    pub(super) fn farewell_is_over(&mut self, key: InstanceKey) {
+        if let Some(instance) = self.instance(key) {
+            let handler = instance.guest.running().unwrap_or("none");
+            let service = instance.service;
+            let max = self.services[service].service.limits.farewell_max;
+            let message = format!("it still ran {max:?} after its connection was lost");
+            self.instance_has_failed(key, handler, &Fault::limit(message));
+        }
+    }
+
+    /// The instance has ended against its will: so do its connections, and nobody else's.
+    pub(super) fn instance_has_failed(&mut self, key: InstanceKey, handler: &str, fault: &Fault) {
+        let Some(instance) = self.instance(key) else {
+            return;
+        };
+        let (service, role) = (instance.service, instance.role);
+        let connections: Vec<_> = instance.connections.values().copied().collect();
+        self.log_failure(service, role, connections.first().copied(), handler, fault);
+        self.remove_instance(key);
+        for connection in connections {
+            if let Some(taken) = self.take_connection(connection) {
+                self.reactor.abort(connection.token);
+                self.log_end(&taken, &CloseReason::GuestFailed);
+                self.connection_has_gone(service);
+            }
+        }
+        match role {
+            Role::Connection => {}
+            Role::Service if fault.kind != FaultKind::Refused || self.services[service].up => {
+                self.restart(service);
+            }
+            Role::Service | Role::Program => {
+                let guest = self.services[service].service.origin.guest.clone();
+                let error = fault.message.clone();
+                self.exit = Some(Exit::Failed { guest, error });
+            }
+        }
+    }
+
+    fn restart(&mut self, service: usize) {
+        let served = &mut self.services[service];
+        served.up = false;
+        let pause = served.backoff.failed(self.now);
+        tracing::info!(
+            service = served.service.origin.service,
+            pause_ms = pause.as_millis() as u64,
+            "the service's instance will be started again; until then nobody is accepted"
+        );
+        self.deadlines
+            .insert(self.now + pause, Due::Restart(service));
+    }
+
+    fn log_failure(
+        &mut self,
+        service: usize,
+        role: Role,
+        connection: Option<ConnectionKey>,
+        handler: &str,
+        fault: &Fault,
+    ) {
+        // An instance that serves everybody fails on nobody's account.
+        let connection = connection.filter(|_| role == Role::Connection);
+        let peer = connection.and_then(|key| Some(self.connection(key)?.peer.to_string()));
+        let served = &self.services[service].service;
+        tracing::error!(
+            service = served.origin.service,
+            guest = served.origin.guest,
+            connection = connection.map(|key| key.id),
+            peer,
+            handler,
+            kind = fault.kind.as_str(),
+            reason = fault.message,
+            memory_max_bytes = served.limits.memory_max_bytes,
+            call_cpu_max_ms = served.limits.call_cpu_max.as_millis() as u64,
+            backtrace = %fault.backtrace,
+            "the guest failed in {handler}: {}",
+            fault.message
+        );
+    }
+}
