@@ -2,7 +2,7 @@
 //! nothing, and the log says what happened.
 #![allow(missing_docs)]
 
-use wisted_tests::host::Builder;
+use wisted_tests::host::{Builder, Scratch};
 use wisted_tests::{Client, End, Host, Neighbours};
 
 /// Above this, a guest has made the host itself grow.
@@ -105,6 +105,44 @@ fn a_hundred_neighbours_of_infinite_loops() {
         "only {} rounds",
         neighbours.rounds() - begun
     );
+    neighbours.finish();
+    host.finish();
+}
+
+/// A guest that never waits is called without a fiber and cannot be interrupted for others' sake. It is so once at most:
+/// after that all of its kind run on fibers.
+#[test]
+fn infinite_loops_without_a_fiber() {
+    const ECHO: &str = include_str!("fixtures/echo.wat");
+    let loops = "(i32.eq (i32.load8_u (local.get $data)) (i32.const 33))";
+    let spins = ECHO.replace("(call $write (local.get $connection)", &format!(
+        "(if {loops} (then (loop $again (br $again))))\n      (call $write (local.get $connection)"
+    )).replace(
+        r#"(import "transport" "write""#,
+        r#"(import "buffer" "memory" (memory 1)) (import "transport" "write""#,
+    ).replace(
+        r#"(with "transport""#,
+        r#"(with "buffer" (instance $buffer)) (with "transport""#,
+    );
+    let scratch = Scratch::new();
+    let host = Host::run_file(&scratch.file("spins.wat", spins))
+        .flag("--call-cpu-max", "500ms")
+        .start();
+    let neighbours = Neighbours::start(&host, 8);
+    for first in [true, false] {
+        let mut offender = host.connect();
+        offender.check_echo("hello\n");
+        let begun = neighbours.rounds();
+        offender.send("! loop\n");
+        assert_eq!(offender.wait_for_end(), End::Reset);
+        // On its fiber it let the others have a turn in every second slice.
+        assert!(
+            first || neighbours.rounds() > begun + 5,
+            "only {} rounds",
+            neighbours.rounds() - begun
+        );
+    }
+    host.wait_for_complaint(&["cpu", "data-received"]);
     neighbours.finish();
     host.finish();
 }

@@ -73,7 +73,10 @@ impl Protocol for Pages {
             }
             self.line.extend_from_slice(piece);
             if piece.ends_with(b"\n") {
-                if let Err(error) = self.fetch_and_sleep(transport) {
+                if self.line.starts_with(b"echo ") {
+                    // For whoever wants to see that a sleeping neighbour delays nobody.
+                    transport.write(&self.line);
+                } else if let Err(error) = self.fetch_and_sleep(transport) {
                     return println!("{} {error}", clock_time());
                 }
                 self.line.clear();

@@ -63,3 +63,11 @@ fn a_lost_connection_ends_the_naps() {
     assert!(!peer.received().ends_with(b"done\n"));
     assert_eq!(now(), Duration::ZERO);
 }
+
+#[test]
+fn a_line_to_be_echoed_is_echoed_at_once() {
+    let (_clock, peer) = connect();
+    peer.send_bytewise(b"echo hello\n");
+    assert_eq!(peer.take_received(), b"echo hello\n");
+    assert_eq!(now(), Duration::ZERO);
+}

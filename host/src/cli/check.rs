@@ -15,7 +15,6 @@ pub(super) fn check(args: &CheckArgs) -> Result<ExitCode> {
     let limits = Limits::default();
     let host = GuestHost::new(&PoolSize {
         instances_max: 1,
-        stacks_max: 1,
         memory_max_bytes: limits.memory_max_bytes,
         table_max_elements: limits.table_max_elements,
     })

@@ -20,7 +20,7 @@ use wisted::web::{Grants, WebClient, WebLimits};
 
 const DEFAULT_ENDPOINT: &str = "tcp:127.0.0.1:8000";
 
-/// Instances and stacks beyond those that the limits name: programs, shared instances, handlers that run.
+/// Instances and stacks beyond those that the limits name: programs, shared instances.
 const SPARE: u32 = 16;
 
 pub(super) fn run(args: RunArgs) -> Result<ExitCode> {
@@ -103,7 +103,6 @@ fn pool_size(isolation: Isolation, limits: &Limits) -> PoolSize {
     };
     PoolSize {
         instances_max: instances + SPARE,
-        stacks_max: limits.suspended_max + SPARE,
         memory_max_bytes: limits.memory_max_bytes,
         table_max_elements: limits.table_max_elements,
     }

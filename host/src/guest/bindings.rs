@@ -1,4 +1,4 @@
-//! What wasmtime generates from the WIT contract, and nothing else.
+//! What wasmtime generates from the WIT contract, and nothing else: imports, and exports to be called on a fiber.
 
 wasmtime::component::bindgen!({
     path: "../wit",
@@ -23,3 +23,27 @@ wasmtime::component::bindgen!({
     },
     exports: { default: async },
 });
+
+/// The same exports, to be called without a fiber.
+pub mod plain {
+    wasmtime::component::bindgen!({
+        path: "../wit",
+        inline: "
+            package wisted:host;
+            world plain {
+                export wisted:reactor/connection-handler@0.1.0;
+                export wisted:reactor/half-close-handler@0.1.0;
+                export wisted:reactor/flow-handler@0.1.0;
+                export wisted:reactor/lifecycle-handler@0.1.0;
+                export wisted:reactor/program@0.1.0;
+                export wisted:reactor/timer-handler@0.1.0;
+                export wisted:reactor/page-handler@0.1.0;
+            }
+        ",
+        world: "wisted:host/plain",
+        with: {
+            "wisted:reactor/types@0.1.0": super::wisted::reactor::types,
+            "wisted:reactor/web@0.1.0": super::wisted::reactor::web,
+        },
+    });
+}

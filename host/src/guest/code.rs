@@ -2,31 +2,25 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use wasmtime::component::{Component, InstancePre};
 
-use super::bindings::exports::wisted::reactor as handlers;
 use super::cache::CodeCache;
 use super::contract::{self, ContractError, Exports, Surface};
+use super::handlers::{fiber, plain};
 use super::host::GuestHost;
 use super::state::GuestState;
 
 /// A component that can be served: compiled, its imports resolved, its handlers found.
 pub struct GuestCode {
     pub(super) pre: InstancePre<GuestState>,
-    pub(super) indices: Indices,
+    pub(super) fiber: fiber::Indices,
+    pub(super) plain: plain::Indices,
     exports: Exports,
-}
-
-/// Where a component's handlers are, looked up once for all its instances.
-pub(super) struct Indices {
-    pub connection: Option<handlers::connection_handler::GuestIndices>,
-    pub half_close: Option<handlers::half_close_handler::GuestIndices>,
-    pub flow: Option<handlers::flow_handler::GuestIndices>,
-    pub lifecycle: Option<handlers::lifecycle_handler::GuestIndices>,
-    pub program: Option<handlers::program::GuestIndices>,
-    pub timer: Option<handlers::timer_handler::GuestIndices>,
-    pub page: Option<handlers::page_handler::GuestIndices>,
+    may_wait: bool,
+    /// One of its instances has computed for longer than a slice, so that all are called on fibers from then on.
+    computes: AtomicBool,
 }
 
 /// Why a component cannot be served. Begins with what is wrong; the caller names the file.
@@ -70,18 +64,36 @@ impl GuestCode {
         let component = compile(host, file, cache, on_compile)?;
         let exports = contract::exports_of(&host.engine, &component)?;
         let import = |error: wasmtime::Error| LoadError::Import(chain(&error));
-        let pre = host.linker.instantiate_pre(&component).map_err(import)?;
-        let indices = Indices::find(&pre, exports).map_err(import)?;
+        let may_wait = contract::may_wait(&host.engine, &component);
+        let linker = if may_wait {
+            &host.linker
+        } else {
+            &host.plain_linker
+        };
+        let pre = linker.instantiate_pre(&component).map_err(import)?;
         Ok(Arc::new(Self {
+            fiber: fiber::Indices::find(&pre, exports).map_err(import)?,
+            plain: plain::Indices::find(&pre, exports).map_err(import)?,
             pre,
-            indices,
             exports,
+            may_wait,
+            computes: AtomicBool::new(false),
         }))
     }
 
     /// Which handlers it has.
     pub fn exports(&self) -> Exports {
         self.exports
+    }
+
+    /// Whether its handlers are called without a fiber, which costs less. That is for guests that never wait, and only until
+    /// one of them computes for longer than a slice: without a fiber it cannot be made to let the others have a turn.
+    pub(super) fn is_called_plainly(&self) -> bool {
+        !self.may_wait && !self.computes.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn has_computed_for_long(&self) {
+        self.computes.store(true, Ordering::Relaxed);
     }
 }
 
@@ -143,26 +155,4 @@ fn is_core_module(bytes: &[u8]) -> bool {
 fn chain(error: &wasmtime::Error) -> String {
     let texts: Vec<_> = error.chain().map(ToString::to_string).collect();
     texts.join(": ")
-}
-
-impl Indices {
-    fn find(pre: &InstancePre<GuestState>, exports: Exports) -> wasmtime::Result<Self> {
-        macro_rules! find {
-            ($flag:ident, $interface:ident) => {
-                exports
-                    .$flag
-                    .then(|| handlers::$interface::GuestIndices::new(pre))
-                    .transpose()?
-            };
-        }
-        Ok(Self {
-            connection: find!(connection, connection_handler),
-            half_close: find!(half_close, half_close_handler),
-            flow: find!(flow, flow_handler),
-            lifecycle: find!(lifecycle, lifecycle_handler),
-            program: find!(program, program),
-            timer: find!(timer, timer_handler),
-            page: find!(page, page_handler),
-        })
-    }
 }

@@ -173,6 +173,40 @@ fn nothing_to_run(engine: &Engine, component: &Component) -> ContractError {
     }
 }
 
+/// Whether a guest can ever be made to wait: whether it imports anything but what answers at once.
+///
+/// `wasi:io`'s blocking functions are not counted: all that they could wait for comes from another import (a clock's
+/// subscription, a socket), and what is there without one (the standard streams) is always ready. A file's descriptor cannot
+/// be had at all, since nothing is preopened.
+pub(super) fn may_wait(engine: &Engine, component: &Component) -> bool {
+    const AT_ONCE: [&str; 5] = [
+        "wasi:cli/",
+        "wasi:io/",
+        "wasi:random/",
+        "wasi:filesystem/",
+        "wasi:clocks/wall-clock",
+    ];
+    let ty = component.component_type();
+    ty.imports(engine).any(|(name, import)| {
+        if AT_ONCE.iter().any(|prefix| name.starts_with(prefix)) {
+            return false;
+        }
+        let ComponentItem::ComponentInstance(instance) = import.ty else {
+            return true;
+        };
+        let waits = |function: &str| match name {
+            _ if name.starts_with(PACKAGE) => matches!(function, "sleep" | "wait"),
+            _ if name.starts_with("wasi:clocks/monotonic-clock") => {
+                function.starts_with("subscribe")
+            }
+            _ => true,
+        };
+        instance.exports(engine).any(|(item, export)| {
+            matches!(export.ty, ComponentItem::ComponentFunc(_)) && waits(item)
+        })
+    })
+}
+
 /// What the component exports and imports, for people.
 pub(super) fn surface_of(engine: &Engine, component: &Component) -> Surface {
     let ty = component.component_type();
@@ -210,5 +244,38 @@ mod tests {
             }
         }
         assert!(wit.contains(&format!("package {PACKAGE}@{VERSION};")));
+    }
+
+    #[test]
+    fn a_guest_may_wait_for_what_does_not_answer_at_once() {
+        let engine = Engine::default();
+        let waits = |interface: &str, function: &str| {
+            let wat = format!(
+                r#"(component (import "{interface}" (instance (export "{function}" (func)))))"#
+            );
+            let component = Component::new(&engine, wat).unwrap();
+            may_wait(&engine, &component)
+        };
+        for (interface, function) in [
+            ("wisted:reactor/timers@0.1.0", "sleep"),
+            ("wisted:reactor/pending@0.1.0", "wait"),
+            ("wasi:clocks/monotonic-clock@0.2.6", "subscribe-duration"),
+            ("wasi:clocks/monotonic-clock@0.2.0", "subscribe-instant"),
+            ("wasi:sockets/tcp@0.2.6", "anything"),
+            ("acme:things/stuff", "anything"),
+        ] {
+            assert!(waits(interface, function), "{interface} {function}");
+        }
+        for (interface, function) in [
+            ("wisted:reactor/timers@0.1.0", "call-later"),
+            ("wisted:reactor/pending@0.1.0", "cancel"),
+            ("wisted:reactor/transport@0.1.0", "write"),
+            ("wasi:clocks/monotonic-clock@0.2.6", "now"),
+            ("wasi:clocks/wall-clock@0.2.6", "now"),
+            ("wasi:io/poll@0.2.6", "poll"),
+            ("wasi:cli/exit@0.2.6", "exit"),
+        ] {
+            assert!(!waits(interface, function), "{interface} {function}");
+        }
     }
 }

@@ -163,6 +163,8 @@ pub struct Exchange {
     pub(super) stopping: bool,
     /// The fiber is suspended because its slice of CPU was over.
     pub(super) preempted: bool,
+    /// The running handler is on no fiber and cannot be suspended.
+    pub(super) plainly: bool,
     pub(super) cpu: CpuMeter,
     outbox: Outbox,
     outbox_number: u64,
@@ -186,6 +188,7 @@ impl Shared {
             waiting: None,
             stopping: false,
             preempted: false,
+            plainly: false,
             cpu: CpuMeter::default(),
             outbox: Outbox::default(),
             outbox_number: 1,

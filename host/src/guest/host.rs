@@ -17,8 +17,6 @@ use super::ticker::Ticker;
 pub struct PoolSize {
     /// Live instances.
     pub instances_max: u32,
-    /// Handlers suspended or running at once; each needs a stack.
-    pub stacks_max: u32,
     /// Linear memory of one instance, in bytes.
     pub memory_max_bytes: usize,
     /// Elements of one table.
@@ -41,7 +39,10 @@ const FIBER_STACK_BYTES: usize = 1 << 20;
 /// See the file's header.
 pub struct GuestHost {
     pub(super) engine: Engine,
+    /// For guests that may wait.
     pub(super) linker: Linker<GuestState>,
+    /// For guests that never do.
+    pub(super) plain_linker: Linker<GuestState>,
     pub(super) ticker: Ticker,
 }
 
@@ -53,11 +54,17 @@ impl GuestHost {
     pub fn new(pool: &PoolSize) -> Result<Arc<Self>> {
         let engine = Engine::new(&config(pool))?;
         let mut linker = Linker::new(&engine);
+        wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
         imports::add_to_linker(&mut linker)?;
+        let mut plain_linker = Linker::new(&engine);
+        // It would block the thread in what waits; the guests that are linked with it have nothing to wait for.
+        wasmtime_wasi::p2::add_to_linker_sync(&mut plain_linker)?;
+        imports::add_to_linker(&mut plain_linker)?;
         let ticker = Ticker::start(engine.weak())?;
         Ok(Arc::new(Self {
             engine,
             linker,
+            plain_linker,
             ticker,
         }))
     }
@@ -89,7 +96,8 @@ fn config(pool: &PoolSize) -> Config {
         )
         .total_memories(pool.instances_max)
         .total_tables(pool.instances_max.saturating_mul(TABLES_PER_INSTANCE))
-        .total_stacks(pool.stacks_max)
+        // An instance that is called on fibers keeps its stack from its first call on.
+        .total_stacks(pool.instances_max)
         .max_core_instances_per_component(CORE_INSTANCES_PER_COMPONENT_MAX)
         .max_tables_per_component(TABLES_PER_COMPONENT_MAX)
         .max_component_instance_size(INSTANCE_MAX_BYTES)

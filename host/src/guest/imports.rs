@@ -21,9 +21,8 @@ use crate::{clock, web};
 /// The most pieces of one `write-many`.
 const PIECES_MAX: usize = 4_096;
 
-/// Adds all of them.
+/// Adds all of them. WASI's are added beside them.
 pub(super) fn add_to_linker(linker: &mut Linker<GuestState>) -> Result<()> {
-    wasmtime_wasi::p2::add_to_linker_async(linker)?;
     types::add_to_linker::<_, HasSelf<GuestState>>(linker, |state| state)?;
     timers::add_to_linker::<_, HasSelf<GuestState>>(linker, |state| state)?;
     pending::add_to_linker::<_, HasSelf<GuestState>>(linker, |state| state)?;

@@ -1,5 +1,5 @@
-//! One running instance: a future that takes one call after another, each on a fiber of its own. Knows what a trap is;
-//! knows neither sockets nor the order of events.
+//! One running instance: takes one call after another, plainly or each on a fiber of its own. Knows what a trap is; knows
+//! neither sockets nor the order of events.
 
 use std::future::poll_fn;
 use std::net::SocketAddr;
@@ -10,14 +10,11 @@ use std::task::{Context, Poll, Waker};
 use wasmtime::component::Instance as WasmInstance;
 use wasmtime::{Error, Result, Store};
 
-use super::bindings::exports::wisted::reactor as handlers;
 use super::code::GuestCode;
-use super::exchange::{
-    Call, ConnectionNumber, CpuMeter, LimitHit, Outbox, PendingNumber, Returned, Shared,
-};
+use super::exchange::{Call, ConnectionNumber, CpuMeter, Outbox, PendingNumber, Returned, Shared};
 use super::fault::{Fault, FaultKind};
+use super::handlers::plain;
 use super::host::GuestHost;
-use super::imports::{wit_page, wit_reason};
 use super::pending::Outcome;
 use super::state::{self, GuestState, Origin};
 use crate::clock;
@@ -26,13 +23,30 @@ use crate::limits::Limits;
 
 /// An instance. It is made when its first call runs.
 pub struct Instance {
-    future: Pin<Box<dyn Future<Output = Fault> + Send>>,
+    life: Life,
     shared: Shared,
     waker: Waker,
     running: Option<&'static str>,
-    suspended: bool,
     /// It serves one connection only, which is then what each of its handlers is about.
     sole_connection: bool,
+}
+
+/// How an instance is called.
+enum Life {
+    /// Without a fiber: it never waits, and has not been seen computing for longer than its slice.
+    Plain(Box<Body>, Option<plain::Handlers>),
+    /// On fibers.
+    Fiber(Pin<Box<dyn Future<Output = Fault> + Send>>),
+    /// It has ended.
+    Over,
+}
+
+/// What an instance is made of.
+struct Body {
+    code: Arc<GuestCode>,
+    store: Store<GuestState>,
+    /// Made by the first call.
+    instance: Option<WasmInstance>,
 }
 
 /// What came of running an instance.
@@ -61,16 +75,20 @@ impl Instance {
         waker: Waker,
     ) -> Self {
         let shared = Shared::new(Arc::clone(limits));
-        let state = GuestState::new(shared.clone(), Arc::clone(origin), limits);
+        let state = GuestState::new(shared.clone(), Arc::clone(origin), Arc::clone(code), limits);
         let mut store = Store::new(&host.engine, state);
         store.limiter(|state| &mut state.limiter);
         store.epoch_deadline_callback(state::slice_is_over);
+        let body = Body {
+            code: Arc::clone(code),
+            store,
+            instance: None,
+        };
         Self {
-            future: Box::pin(live(Arc::clone(code), store, shared.clone())),
+            life: Life::Plain(Box::new(body), None),
             shared,
             waker,
             running: None,
-            suspended: false,
             sole_connection,
         }
     }
@@ -155,6 +173,7 @@ impl Instance {
     pub fn call(&mut self, call: Call) -> Step {
         debug_assert!(!self.is_busy(), "one handler at a time");
         self.running = Some(call.handler());
+        let plainly = self.prepare_life();
         {
             let mut exchange = self.shared.lock();
             let connection = call.connection().or_else(|| {
@@ -167,9 +186,34 @@ impl Instance {
                 _ => connection,
             };
             exchange.cpu = CpuMeter::default();
-            exchange.inbox = Some(call);
+            exchange.plainly = plainly;
         }
-        self.poll()
+        match &mut self.life {
+            Life::Plain(body, handlers) => match body.call(handlers, call) {
+                Ok(returned) => self.handler_has_returned(returned),
+                Err(fault) => {
+                    self.life = Life::Over;
+                    Step::Ended(fault)
+                }
+            },
+            Life::Fiber(_) | Life::Over => {
+                self.shared.lock().inbox = Some(call);
+                self.poll()
+            }
+        }
+    }
+
+    /// Decides whether the next call is a plain one.
+    fn prepare_life(&mut self) -> bool {
+        if let Life::Plain(body, _) = &self.life {
+            if body.code.is_called_plainly() {
+                return true;
+            }
+            if let Life::Plain(body, _) = std::mem::replace(&mut self.life, Life::Over) {
+                self.life = Life::Fiber(Box::pin(live(body, self.shared.clone())));
+            }
+        }
+        false
     }
 
     /// Goes on with a suspended handler. Call it when the waker was called, or something of this interface said so.
@@ -186,31 +230,19 @@ impl Instance {
     }
 
     fn poll(&mut self) -> Step {
-        let polled = self
-            .future
-            .as_mut()
-            .poll(&mut Context::from_waker(&self.waker));
-        let mut exchange = self.shared.lock();
+        let Life::Fiber(future) = &mut self.life else {
+            return Step::Ended(Fault::limit("the instance has ended".into()));
+        };
+        let polled = future.as_mut().poll(&mut Context::from_waker(&self.waker));
         if let Poll::Ready(fault) = polled {
+            self.life = Life::Over;
             return Step::Ended(fault);
         }
+        let mut exchange = self.shared.lock();
         if let Some(returned) = exchange.returned.take() {
-            // An instance with one connection speaks for it to the end, in what it logs too.
-            if !self.sole_connection {
-                let number = exchange.running_for.take();
-                if self.running == Some("connection-lost")
-                    && let Some(number) = number
-                {
-                    exchange.connections.remove(&number);
-                }
-            }
-            exchange.waits_with = None;
-            exchange.pending.handler_returned();
-            self.running = None;
-            self.suspended = false;
-            return Step::Returned(returned);
+            drop(exchange);
+            return self.handler_has_returned(returned);
         }
-        self.suspended = true;
         if let Some(mark) = exchange.cpu.mark.take() {
             exchange.cpu.used += clock::thread_cpu().saturating_sub(mark);
         }
@@ -219,6 +251,23 @@ impl Instance {
             Ok(()) => Step::Suspended,
             Err(limit) => Step::Ended(Fault::limit(limit.0)),
         }
+    }
+
+    fn handler_has_returned(&mut self, returned: Returned) -> Step {
+        let handler = self.running.take();
+        let mut exchange = self.shared.lock();
+        // An instance with one connection speaks for it to the end, in what it logs too.
+        if !self.sole_connection {
+            let number = exchange.running_for.take();
+            if handler == Some("connection-lost")
+                && let Some(number) = number
+            {
+                exchange.connections.remove(&number);
+            }
+        }
+        exchange.waits_with = None;
+        exchange.pending.handler_returned();
+        Step::Returned(returned)
     }
 }
 
@@ -237,31 +286,67 @@ impl std::fmt::Debug for Instance {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Instance")
             .field("running", &self.running)
-            .field("suspended", &self.suspended)
             .finish_non_exhaustive()
     }
 }
 
-/// The life of an instance. It ends only by a fault, or by being dropped.
-async fn live(code: Arc<GuestCode>, mut store: Store<GuestState>, shared: Shared) -> Fault {
-    let error = match serve(&code, &mut store, &shared).await {
-        Ok(refusal) => {
-            return Fault {
-                kind: FaultKind::Refused,
-                message: refusal,
-                backtrace: String::new(),
-            };
+impl Body {
+    /// Calls a handler without a fiber.
+    fn call(
+        &mut self,
+        handlers: &mut Option<plain::Handlers>,
+        call: Call,
+    ) -> Result<Returned, Fault> {
+        let starting = matches!(call, Call::Start);
+        let returned = match self.try_call(handlers, call) {
+            Ok(returned) => returned,
+            Err(error) => return Err(self.fault(&error)),
+        };
+        match returned.error {
+            Some(refusal) if starting => Err(refused(refusal)),
+            _ => Ok(returned),
         }
-        Err(error) => error,
-    };
-    Fault::of_error(&error, store.data().limiter.refused.as_ref())
+    }
+
+    fn try_call(&mut self, handlers: &mut Option<plain::Handlers>, call: Call) -> Result<Returned> {
+        self.store.set_epoch_deadline(1);
+        let handlers = match handlers {
+            Some(handlers) => handlers,
+            None => {
+                let instance = self.code.pre.instantiate(&mut self.store)?;
+                self.instance = Some(instance);
+                handlers.insert(self.code.plain.load(&mut self.store, &instance)?)
+            }
+        };
+        handlers.call(&mut self.store, call)
+    }
+
+    fn fault(&self, error: &Error) -> Fault {
+        Fault::of_error(error, self.store.data().limiter.refused.as_ref())
+    }
+}
+
+/// The life of an instance on fibers. It ends only by a fault, or by being dropped.
+async fn live(mut body: Box<Body>, shared: Shared) -> Fault {
+    match serve(&mut body, &shared).await {
+        Ok(refusal) => refused(refusal),
+        Err(error) => body.fault(&error),
+    }
 }
 
 /// Takes calls for ever. Returns the error with which `start` refused.
-async fn serve(code: &GuestCode, store: &mut Store<GuestState>, shared: &Shared) -> Result<String> {
+async fn serve(body: &mut Body, shared: &Shared) -> Result<String> {
+    let Body {
+        code,
+        store,
+        instance,
+    } = body;
     store.set_epoch_deadline(1);
-    let instance = code.pre.instantiate_async(&mut *store).await?;
-    let handlers = Handlers::load(code, store, &instance)?;
+    let instance = match instance {
+        Some(instance) => *instance,
+        None => *instance.insert(code.pre.instantiate_async(&mut *store).await?),
+    };
+    let handlers = code.fiber.load(store, &instance)?;
     loop {
         let call = poll_fn(|_| match shared.lock().inbox.take() {
             Some(call) => Poll::Ready(call),
@@ -278,99 +363,10 @@ async fn serve(code: &GuestCode, store: &mut Store<GuestState>, shared: &Shared)
     }
 }
 
-/// The handlers of one instance, those that it has.
-struct Handlers {
-    connection: Option<handlers::connection_handler::Guest>,
-    half_close: Option<handlers::half_close_handler::Guest>,
-    flow: Option<handlers::flow_handler::Guest>,
-    lifecycle: Option<handlers::lifecycle_handler::Guest>,
-    program: Option<handlers::program::Guest>,
-    timer: Option<handlers::timer_handler::Guest>,
-    page: Option<handlers::page_handler::Guest>,
-}
-
-impl Handlers {
-    fn load(
-        code: &GuestCode,
-        store: &mut Store<GuestState>,
-        instance: &WasmInstance,
-    ) -> Result<Self> {
-        macro_rules! load {
-            ($interface:ident) => {
-                match &code.indices.$interface {
-                    Some(indices) => Some(indices.load(&mut *store, instance)?),
-                    None => None,
-                }
-            };
-        }
-        Ok(Self {
-            connection: load!(connection),
-            half_close: load!(half_close),
-            flow: load!(flow),
-            lifecycle: load!(lifecycle),
-            program: load!(program),
-            timer: load!(timer),
-            page: load!(page),
-        })
+fn refused(message: String) -> Fault {
+    Fault {
+        kind: FaultKind::Refused,
+        message,
+        backtrace: String::new(),
     }
-
-    async fn call(&self, store: &mut Store<GuestState>, call: Call) -> Result<Returned> {
-        let mut returned = Returned::default();
-        let missing = call.handler();
-        match call {
-            Call::DataReceived(number, buffer, length) => {
-                let handler = present(&self.connection, missing)?;
-                let bytes = &buffer[..length];
-                handler.call_data_received(store, number, bytes).await?;
-                returned.buffer = Some(buffer);
-            }
-            Call::ConnectionMade(number) => {
-                let handler = present(&self.connection, missing)?;
-                handler.call_connection_made(store, number).await?;
-            }
-            Call::ConnectionLost(number, reason) => {
-                let handler = present(&self.connection, missing)?;
-                let reason = wit_reason(&reason);
-                handler.call_connection_lost(store, number, &reason).await?;
-            }
-            Call::ReadClosed(number) => {
-                let handler = present(&self.half_close, missing)?;
-                handler.call_read_closed(store, number).await?;
-            }
-            Call::Drained(number) => {
-                let handler = present(&self.flow, missing)?;
-                handler.call_drained(store, number).await?;
-            }
-            Call::Start => {
-                let handler = present(&self.lifecycle, missing)?;
-                let origin = Arc::clone(&store.data().origin);
-                returned.error = handler.call_start(store, &origin.config).await?.err();
-            }
-            Call::Stop => {
-                present(&self.lifecycle, missing)?.call_stop(store).await?;
-            }
-            Call::Execute => {
-                let handler = present(&self.program, missing)?;
-                returned.error = handler.call_execute(store).await?.err();
-            }
-            Call::TimerFired(number) => {
-                let handler = present(&self.timer, missing)?;
-                handler.call_timer_fired(store, number).await?;
-            }
-            Call::PageReceived(number, page) => {
-                let handler = present(&self.page, missing)?;
-                let page = wit_page(page);
-                let page = page.as_ref();
-                handler.call_page_received(store, number, page).await?;
-            }
-        }
-        Ok(returned)
-    }
-}
-
-/// The driver asks the guest's exports before it calls; this error is its mistake, and still only ends the instance.
-fn present<'a, T>(handler: &'a Option<T>, name: &str) -> Result<&'a T> {
-    handler
-        .as_ref()
-        .ok_or_else(|| Error::from(LimitHit(format!("the guest has no handler {name}"))))
 }

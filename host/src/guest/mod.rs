@@ -8,6 +8,7 @@ mod contract;
 mod exchange;
 mod fault;
 mod guest_log;
+mod handlers;
 mod host;
 mod imports;
 mod instance;

@@ -7,6 +7,7 @@ use wasmtime::component::ResourceTable;
 use wasmtime::{ResourceLimiter, Result, StoreContextMut, UpdateDeadline};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
+use super::code::GuestCode;
 use super::exchange::{LimitHit, Shared};
 use super::guest_log::LogBudget;
 use super::wasi;
@@ -29,6 +30,7 @@ pub struct Origin {
 pub(super) struct GuestState {
     pub shared: Shared,
     pub origin: Arc<Origin>,
+    pub code: Arc<GuestCode>,
     pub limiter: MemoryLimiter,
     pub started: Instant,
     /// Made when first used: most guests import WASI through their standard library and never call it.
@@ -41,10 +43,11 @@ struct Wasi {
 }
 
 impl GuestState {
-    pub fn new(shared: Shared, origin: Arc<Origin>, limits: &Limits) -> Self {
+    pub fn new(shared: Shared, origin: Arc<Origin>, code: Arc<GuestCode>, limits: &Limits) -> Self {
         Self {
             shared,
             origin,
+            code,
             limiter: MemoryLimiter {
                 used_bytes: 0,
                 memory_max_bytes: limits.memory_max_bytes,
@@ -123,6 +126,7 @@ pub(super) fn slice_is_over(store: StoreContextMut<'_, GuestState>) -> Result<Up
     let mut exchange = store.data().shared.lock();
     let cpu = clock::thread_cpu();
     // A first slice counts whole; see CpuMeter.
+    let is_measured = exchange.cpu.mark.is_some();
     let slice = exchange
         .cpu
         .mark
@@ -132,6 +136,14 @@ pub(super) fn slice_is_over(store: StoreContextMut<'_, GuestState>) -> Result<Up
     exchange.check_cpu()?;
     if slice < CPU_SLICE / 2 {
         // The epoch went on while this guest was suspended: it has only just begun.
+        return Ok(UpdateDeadline::Continue(1));
+    }
+    if exchange.plainly {
+        // Nothing can be done about this call; the next ones will be on fibers. A first slice is no proof: the epoch may
+        // have gone on when the call had just begun.
+        if is_measured {
+            store.data().code.has_computed_for_long();
+        }
         return Ok(UpdateDeadline::Continue(1));
     }
     exchange.preempted = true;

@@ -1,0 +1,174 @@
+//! The handlers of an instance, twice over: called on a fiber, so that they may suspend, and called plainly, which costs less.
+//! Knows which call goes to which handler, not when.
+
+use std::sync::Arc;
+
+use wasmtime::component::{Instance, InstancePre};
+use wasmtime::{Error, Result, Store};
+
+use super::bindings;
+use super::contract::Exports;
+use super::exchange::{Call, LimitHit, Returned};
+use super::imports::{wit_page, wit_reason};
+use super::state::GuestState;
+
+/// One way of calling: `$exports` are the bindings generated for it.
+macro_rules! handlers {
+    ($(#[$doc:meta])* $way:ident, $exports:path, [$($async:tt)?], [$($await:tt)*]) => {
+        $(#[$doc])*
+        pub(super) mod $way {
+            use super::*;
+            use $exports as handlers;
+
+            /// Where a component's handlers are, looked up once for all its instances.
+            pub struct Indices {
+                connection: Option<handlers::connection_handler::GuestIndices>,
+                half_close: Option<handlers::half_close_handler::GuestIndices>,
+                flow: Option<handlers::flow_handler::GuestIndices>,
+                lifecycle: Option<handlers::lifecycle_handler::GuestIndices>,
+                program: Option<handlers::program::GuestIndices>,
+                timer: Option<handlers::timer_handler::GuestIndices>,
+                page: Option<handlers::page_handler::GuestIndices>,
+            }
+
+            /// The handlers of one instance, those that it has.
+            pub struct Handlers {
+                connection: Option<handlers::connection_handler::Guest>,
+                half_close: Option<handlers::half_close_handler::Guest>,
+                flow: Option<handlers::flow_handler::Guest>,
+                lifecycle: Option<handlers::lifecycle_handler::Guest>,
+                program: Option<handlers::program::Guest>,
+                timer: Option<handlers::timer_handler::Guest>,
+                page: Option<handlers::page_handler::Guest>,
+            }
+
+            impl Indices {
+                pub fn find(pre: &InstancePre<GuestState>, exports: Exports) -> Result<Self> {
+                    macro_rules! find {
+                        ($flag:ident, $interface:ident) => {
+                            exports
+                                .$flag
+                                .then(|| handlers::$interface::GuestIndices::new(pre))
+                                .transpose()?
+                        };
+                    }
+                    Ok(Self {
+                        connection: find!(connection, connection_handler),
+                        half_close: find!(half_close, half_close_handler),
+                        flow: find!(flow, flow_handler),
+                        lifecycle: find!(lifecycle, lifecycle_handler),
+                        program: find!(program, program),
+                        timer: find!(timer, timer_handler),
+                        page: find!(page, page_handler),
+                    })
+                }
+
+                pub fn load(
+                    &self,
+                    store: &mut Store<GuestState>,
+                    instance: &Instance,
+                ) -> Result<Handlers> {
+                    macro_rules! load {
+                        ($interface:ident) => {
+                            match &self.$interface {
+                                Some(indices) => Some(indices.load(&mut *store, instance)?),
+                                None => None,
+                            }
+                        };
+                    }
+                    Ok(Handlers {
+                        connection: load!(connection),
+                        half_close: load!(half_close),
+                        flow: load!(flow),
+                        lifecycle: load!(lifecycle),
+                        program: load!(program),
+                        timer: load!(timer),
+                        page: load!(page),
+                    })
+                }
+            }
+
+            impl Handlers {
+                pub $($async)? fn call(
+                    &self,
+                    store: &mut Store<GuestState>,
+                    call: Call,
+                ) -> Result<Returned> {
+                    let mut returned = Returned::default();
+                    let missing = call.handler();
+                    match call {
+                        Call::DataReceived(number, buffer, length) => {
+                            let handler = present(&self.connection, missing)?;
+                            let bytes = &buffer[..length];
+                            handler.call_data_received(store, number, bytes)$($await)*?;
+                            returned.buffer = Some(buffer);
+                        }
+                        Call::ConnectionMade(number) => {
+                            let handler = present(&self.connection, missing)?;
+                            handler.call_connection_made(store, number)$($await)*?;
+                        }
+                        Call::ConnectionLost(number, reason) => {
+                            let handler = present(&self.connection, missing)?;
+                            let reason = wit_reason(&reason);
+                            handler.call_connection_lost(store, number, &reason)$($await)*?;
+                        }
+                        Call::ReadClosed(number) => {
+                            let handler = present(&self.half_close, missing)?;
+                            handler.call_read_closed(store, number)$($await)*?;
+                        }
+                        Call::Drained(number) => {
+                            let handler = present(&self.flow, missing)?;
+                            handler.call_drained(store, number)$($await)*?;
+                        }
+                        Call::Start => {
+                            let handler = present(&self.lifecycle, missing)?;
+                            let origin = Arc::clone(&store.data().origin);
+                            returned.error =
+                                handler.call_start(store, &origin.config)$($await)*?.err();
+                        }
+                        Call::Stop => {
+                            present(&self.lifecycle, missing)?.call_stop(store)$($await)*?;
+                        }
+                        Call::Execute => {
+                            let handler = present(&self.program, missing)?;
+                            returned.error = handler.call_execute(store)$($await)*?.err();
+                        }
+                        Call::TimerFired(number) => {
+                            let handler = present(&self.timer, missing)?;
+                            handler.call_timer_fired(store, number)$($await)*?;
+                        }
+                        Call::PageReceived(number, page) => {
+                            let handler = present(&self.page, missing)?;
+                            let page = wit_page(page);
+                            let page = page.as_ref();
+                            handler.call_page_received(store, number, page)$($await)*?;
+                        }
+                    }
+                    Ok(returned)
+                }
+            }
+        }
+    };
+}
+
+handlers!(
+    /// On a fiber: the handler may suspend.
+    fiber,
+    bindings::exports::wisted::reactor,
+    [async],
+    [.await]
+);
+handlers!(
+    /// On the caller's stack: the handler cannot suspend, not even when its slice of CPU is over.
+    plain,
+    bindings::plain::exports::wisted::reactor,
+    [],
+    []
+);
+
+/// The driver asks the guest's exports before it calls; this error is its mistake, and still only ends the instance.
+fn present<'a, T>(handler: &'a Option<T>, name: &str) -> Result<&'a T> {
+    handler
+        .as_ref()
+        .ok_or_else(|| Error::from(LimitHit(format!("the guest has no handler {name}"))))
+}
