@@ -74,7 +74,8 @@ pub fn guest(name: &str) -> PathBuf {
                 WASM_TARGET,
             ],
             |message| {
-                let is_ours = message["target"]["name"] == name;
+                // Cargo names a library as Rust does, without hyphens.
+                let is_ours = message["target"]["name"] == name.replace('-', "_");
                 let files = message["filenames"].as_array().filter(|_| is_ours)?;
                 let mut files = files
                     .iter()
