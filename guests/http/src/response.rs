@@ -1,6 +1,6 @@
 //! Writes responses: heads, bodies that repeat a pattern, chunks. Knows nothing of requests.
 
-use crate::date::DATE_BYTES;
+use crate::date::Fields;
 use crate::status::Status;
 
 /// What a response's head says besides the date.
@@ -48,13 +48,11 @@ pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 pub const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
 /// Writes a head.
-pub fn write_head(out: &mut Vec<u8>, head: &ResponseHead<'_>, date: &[u8; DATE_BYTES]) {
+pub fn write_head(out: &mut Vec<u8>, head: &ResponseHead<'_>, fields: &Fields) {
     // Enough for the whole head, but for what the client chose: one growth instead of many.
     out.reserve(HEAD_BYTES);
-    out.extend_from_slice(b"HTTP/1.1 ");
-    out.extend_from_slice(head.status.text().as_bytes());
-    out.extend_from_slice(b"\r\nServer: wisted\r\nDate: ");
-    out.extend_from_slice(date);
+    out.extend_from_slice(head.status.line().as_bytes());
+    out.extend_from_slice(fields);
     match head.connection {
         Connection::GoesOn => {}
         Connection::KeepAlive => out.extend_from_slice(b"\r\nConnection: keep-alive"),

@@ -99,7 +99,7 @@ impl Reply {
         write_head(
             turn.out,
             &head,
-            turn.site.date.borrow_mut().text(turn.now_ms),
+            turn.site.date.borrow_mut().fields(turn.now_ms),
         );
     }
 
