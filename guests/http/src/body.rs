@@ -1,6 +1,8 @@
 //! One request's body on its way in, whichever framing it has.
 
 use crate::chunked::{Chunked, Piece};
+use crate::framing::Framing;
+use crate::settings::Settings;
 use crate::status::Status;
 
 /// What is still to come of a body.
@@ -13,6 +15,25 @@ pub enum Body {
 }
 
 impl Body {
+    /// The body of a request, if it has one.
+    ///
+    /// # Errors
+    ///
+    /// When its length alone says that it is too long.
+    pub fn of(framing: Framing, settings: &Settings) -> Result<Option<Body>, Status> {
+        match framing {
+            Framing::None | Framing::Length(0) => Ok(None),
+            Framing::Length(length) if length > settings.body_max_bytes => {
+                Err(Status::ContentTooLarge)
+            }
+            Framing::Length(length) => Ok(Some(Body::Length(length))),
+            Framing::Chunked => Ok(Some(Body::Chunked(Chunked::new(
+                settings.body_max_bytes,
+                settings.head_max_bytes,
+            )))),
+        }
+    }
+
     /// Reads on, to the next piece of the body or its end. Returns what there is and how many bytes it took. The end of a
     /// body with a length takes no bytes: to be called once more after the last piece.
     ///

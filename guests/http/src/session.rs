@@ -7,8 +7,7 @@
 use std::ops::Range;
 
 use crate::body::Body;
-use crate::chunked::{Chunked, Piece};
-use crate::framing::Framing;
+use crate::chunked::Piece;
 use crate::head::{self, Head, Method};
 use crate::input::{Fed, Input};
 use crate::response::{CONTINUE, LAST_CHUNK, write_chunk, write_pattern};
@@ -218,20 +217,16 @@ impl Session {
             is_http_1_0: head.is_http_1_0,
             keeps_alive: head.keeps_alive,
         };
-        let body = match head.framing {
-            Framing::None | Framing::Length(0) => {
+        let body = match Body::of(head.framing, settings) {
+            Ok(Some(body)) => body,
+            Ok(None) => {
                 self.respond(reply, &[], field(bytes, &head.content_type), turn);
                 return rest;
             }
-            Framing::Length(length) if length > settings.body_max_bytes => {
-                self.fail(Status::ContentTooLarge, turn);
+            Err(status) => {
+                self.fail(status, turn);
                 return &[];
             }
-            Framing::Length(length) => Body::Length(length),
-            Framing::Chunked => Body::Chunked(Chunked::new(
-                settings.body_max_bytes,
-                settings.head_max_bytes,
-            )),
         };
         if head.expects_continue {
             if reply.answer.is_refusal() {
