@@ -306,6 +306,27 @@ fn a_request_that_takes_too_long_is_ended() {
     host.finish();
 }
 
+/// A second one would trap.
+#[test]
+fn one_timer_is_enough() {
+    let host = Host::run("http-server").flag("--pending-max", "1").start();
+    let mut exchange = Exchange::begin(host.address());
+    let get = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n");
+    for _ in 0..20 {
+        // Whole, in two pieces, and so long that it is produced in many portions.
+        exchange.send(get("/bytes/1024").as_bytes());
+        let request = get("/chunked/300000");
+        let (start, rest) = request.split_at(10);
+        exchange.send(start.as_bytes());
+        exchange.send(rest.as_bytes());
+        exchange.send(get("/bytes/300000").as_bytes());
+    }
+    exchange.send(PROBE);
+    exchange.read_to_the_end();
+    assert_eq!(exchange.statuses(), [200; 61]);
+    host.finish();
+}
+
 #[test]
 fn a_slow_reader_gets_everything_and_nobody_else_waits() {
     let host = start();

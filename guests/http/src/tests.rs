@@ -121,7 +121,7 @@ fn a_response_is_complete() {
 }
 
 #[test]
-fn pipelined_requests_are_answered_in_order_with_one_write() {
+fn pipelined_requests_are_answered_in_order() {
     let server = start(&[]);
     let peer = server.connect();
     let requests: String = (1..=100)
@@ -395,7 +395,7 @@ fn check_timed_out(peer: &HttpPeer, answers: usize, request: &str) {
 }
 
 #[test]
-fn dripping_does_not_move_the_deadline_and_a_busy_connection_has_one_timer() {
+fn requests_move_the_deadline_and_dripping_does_not() {
     let clock = Clock::new();
     let server = start(&[("head-timeout-ms", "2000"), ("idle-timeout-ms", "3000")]);
     let peer = server.connect();
