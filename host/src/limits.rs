@@ -86,8 +86,9 @@ pub mod per_turn {
     pub const ACCEPTS_MAX: u32 = 64;
     /// Reads of one connection, of at most [`READ_BYTES`] each.
     pub const READS_MAX: u32 = 4;
-    /// Bytes of one read, and so of one `data-received`.
-    pub const READ_BYTES: usize = 64 << 10;
+    /// Bytes of one read, and so of one `data-received`. More than 64 KiB, so that a read of that common size leaves room,
+    /// which tells that the socket is drained: filled to the brim, it would take one more read to know.
+    pub const READ_BYTES: usize = 68 << 10;
     /// Queued events that one instance handles.
     pub const CALLS_MAX: u32 = 64;
     /// Guests resumed that had used up a slice of CPU: with many of them, the others still get every second slice.

@@ -109,6 +109,12 @@ fn check_says_what_a_guest_is() {
         &output,
         &["connection-handler", "timer-handler", "transport"],
     );
+    contains_all(&output, &["may wait", "fibers"]);
+    let guest = workspace::guest("echo");
+    contains_all(
+        &succeeds(&host::run(&["check", text(&guest)])),
+        &["never waits", "plainly"],
+    );
     let guest = workspace::guest("kingslayer");
     contains_all(
         &succeeds(&host::run(&["check", text(&guest)])),

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, anyhow};
 
 use super::CheckArgs;
 use super::guest_file::{self, GuestFile};
-use wisted::guest::{self, Exports, GuestCode, GuestHost, PoolSize};
+use wisted::guest::{self, GuestCode, GuestHost, PoolSize};
 use wisted::limits::Limits;
 
 pub(super) fn check(args: &CheckArgs) -> Result<ExitCode> {
@@ -28,7 +28,7 @@ pub(super) fn check(args: &CheckArgs) -> Result<ExitCode> {
     list(&mut text, "imports", &surface.imports);
     let loaded = GuestCode::load(&host, &file.path, cache.as_ref(), say);
     if let Ok(code) = &loaded {
-        text += &verdict(code.exports(), &args.guest.path.display().to_string());
+        text += &verdict(code, &args.guest.path.display().to_string());
     }
     // A reader that has seen enough, such as `head`, is no error.
     let _ = std::io::stdout().write_all(text.as_bytes());
@@ -48,11 +48,16 @@ fn list(text: &mut String, title: &str, names: &[String]) {
     }
 }
 
-fn verdict(exports: Exports, guest: &str) -> String {
+fn verdict(code: &GuestCode, guest: &str) -> String {
+    let exports = code.exports();
     if !exports.connection {
         return format!("  it is a program: wisted run {guest}\n");
     }
     let mut text = format!("  it serves connections: wisted run {guest}\n");
+    text += match code.may_wait() {
+        true => "  it may wait or sleep: its handlers are called on fibers\n",
+        false => "  it never waits: its handlers are called plainly, which costs less\n",
+    };
     for (present, remark) in [
         (
             exports.half_close,

@@ -61,7 +61,7 @@ struct RunArgs {
 
     /// Where to listen, in Twisted's notation: tcp:8000, tcp:8000:interface=127.0.0.1, tcp:127.0.0.1:8000, tcp:[::1]:8000.
     /// Port 0 picks a free one. Can be given several times [default: tcp:127.0.0.1:8000]
-    #[arg(long = "listen", short, value_name = "ENDPOINT")]
+    #[arg(long = "listen", short = 'l', value_name = "ENDPOINT")]
     endpoints: Vec<Endpoint>,
 
     /// An instance for each connection, so that a fault is one connection's alone; or one for the whole service, for shared

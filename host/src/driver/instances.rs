@@ -338,9 +338,10 @@ impl Driver {
 
     /// Calls a handler. The instance must not be busy.
     pub(super) fn call(&mut self, key: InstanceKey, call: Call) {
+        let outbox = std::mem::take(&mut self.outbox);
         if let Some(instance) = self.instance(key) {
             let handler = call.handler();
-            let step = instance.guest.call(call);
+            let step = instance.guest.call(call, outbox);
             self.after_step(key, handler, step);
         }
     }

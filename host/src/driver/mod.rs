@@ -112,7 +112,7 @@ pub struct Driver {
     now: Instant,
     /// Read buffers that are free.
     buffers: Vec<Vec<u8>>,
-    /// Taken from instances in turn.
+    /// Lent to instances in turn.
     outbox: Outbox,
     last_id: u64,
     /// Accepting is paused because descriptors are used up.

@@ -13,14 +13,15 @@ use crate::web;
 impl Driver {
     /// Does what the instance has recorded.
     pub(super) fn apply_outbox(&mut self, key: InstanceKey) {
-        let mut outbox = std::mem::take(&mut self.outbox);
-        if let Some(instance) = self.instance(key) {
-            instance.guest.take_outbox(&mut outbox);
-        }
+        let Some(instance) = self.instance(key) else {
+            return;
+        };
+        let mut outbox = instance.guest.take_outbox();
         let mut sent_bytes = 0;
         for command in outbox.commands.drain(..) {
             self.apply_command(key, command, &outbox.bytes, &mut sent_bytes);
         }
+        outbox.clear();
         self.outbox = outbox;
     }
 

@@ -86,6 +86,11 @@ impl GuestCode {
         self.exports
     }
 
+    /// Whether its handlers can ever be made to wait, by what it imports.
+    pub fn may_wait(&self) -> bool {
+        self.may_wait
+    }
+
     /// Whether its handlers are called without a fiber, which costs less. That is for guests that never wait, and only until
     /// one of them computes for longer than a slice: without a fiber it cannot be made to let the others have a turn.
     pub(super) fn is_called_plainly(&self) -> bool {

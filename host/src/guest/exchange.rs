@@ -107,10 +107,13 @@ pub struct Outbox {
 }
 
 impl Outbox {
-    fn clear(&mut self) {
+    /// Empties it, to be lent again.
+    pub fn clear(&mut self) {
         /// A burst must not weigh on the outbox for ever.
         const KEPT_BYTES_MAX: usize = 256 << 10;
+        const KEPT_COMMANDS_MAX: usize = 1 << 10;
         self.commands.clear();
+        self.commands.shrink_to(KEPT_COMMANDS_MAX);
         self.bytes.clear();
         self.bytes.shrink_to(KEPT_BYTES_MAX);
     }
@@ -334,11 +337,15 @@ impl Exchange {
         Ok(())
     }
 
-    /// Takes what was recorded, leaving `into`, emptied, in its place.
-    pub(super) fn take_outbox(&mut self, into: &mut Outbox) {
-        into.clear();
-        std::mem::swap(&mut self.outbox, into);
+    /// Gives the next batch a place to be recorded in.
+    pub(super) fn lend_outbox(&mut self, outbox: Outbox) {
+        self.outbox = outbox;
+    }
+
+    /// Takes what was recorded.
+    pub(super) fn take_outbox(&mut self) -> Outbox {
         self.outbox_number += 1;
+        std::mem::take(&mut self.outbox)
     }
 }
 
@@ -373,8 +380,7 @@ mod tests {
         exchange.record_write(first, &[b"c"]).unwrap();
         exchange.record_write(second, &[b"d"]).unwrap();
         assert_eq!(exchange.buffered_bytes(first).unwrap(), 3);
-        let mut outbox = Outbox::default();
-        exchange.take_outbox(&mut outbox);
+        let outbox = exchange.take_outbox();
         assert_eq!(outbox.bytes, b"abcd");
         assert!(matches!(
             outbox.commands[..],
@@ -416,8 +422,7 @@ mod tests {
             exchange.record_write(number, &[b"x"]).is_err(),
             "more than any peer could have read"
         );
-        let mut outbox = Outbox::default();
-        exchange.take_outbox(&mut outbox);
+        let outbox = exchange.take_outbox();
         assert!(matches!(
             outbox.commands[..],
             [

@@ -164,13 +164,15 @@ impl Instance {
         !self.shared.lock().pending.is_empty()
     }
 
-    /// Takes what the guest has recorded, leaving `into`, emptied, in its place. Call it after each [`run`](Self::run).
-    pub fn take_outbox(&mut self, into: &mut Outbox) {
-        self.shared.lock().take_outbox(into);
+    /// Takes what the guest has recorded. Call it after each [`call`](Self::call) and [`run`](Self::run) that was not
+    /// preempted.
+    pub fn take_outbox(&mut self) -> Outbox {
+        self.shared.lock().take_outbox()
     }
 
-    /// Calls a handler. Only while the instance is not busy.
-    pub fn call(&mut self, call: Call) -> Step {
+    /// Calls a handler. Only while the instance is not busy. `outbox` is where it records, emptied: lent for the call, so that
+    /// instances need none of their own and the memory stays warm.
+    pub fn call(&mut self, call: Call, outbox: Outbox) -> Step {
         debug_assert!(!self.is_busy(), "one handler at a time");
         self.running = Some(call.handler());
         let plainly = self.prepare_life();
@@ -187,6 +189,7 @@ impl Instance {
             };
             exchange.cpu = CpuMeter::default();
             exchange.plainly = plainly;
+            exchange.lend_outbox(outbox);
         }
         match &mut self.life {
             Life::Plain(body, handlers) => match body.call(handlers, call) {
