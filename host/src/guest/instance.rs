@@ -34,7 +34,7 @@ pub struct Instance {
 /// How an instance is called.
 enum Life {
     /// Without a fiber: it never waits, and has not been seen computing for longer than its slice.
-    Plain(Box<Body>, Option<plain::Handlers>),
+    Plain(Box<Body>),
     /// On fibers.
     Fiber(Pin<Box<dyn Future<Output = Fault> + Send>>),
     /// It has ended.
@@ -47,6 +47,8 @@ struct Body {
     store: Store<GuestState>,
     /// Made by the first call.
     instance: Option<WasmInstance>,
+    /// Found by the first plain call.
+    handlers: Option<plain::Handlers>,
 }
 
 /// What came of running an instance.
@@ -83,9 +85,10 @@ impl Instance {
             code: Arc::clone(code),
             store,
             instance: None,
+            handlers: None,
         };
         Self {
-            life: Life::Plain(Box::new(body), None),
+            life: Life::Plain(Box::new(body)),
             shared,
             waker,
             running: None,
@@ -192,7 +195,7 @@ impl Instance {
             exchange.lend_outbox(outbox);
         }
         match &mut self.life {
-            Life::Plain(body, handlers) => match body.call(handlers, call) {
+            Life::Plain(body) => match body.call(call) {
                 Ok(returned) => self.handler_has_returned(returned),
                 Err(fault) => {
                     self.life = Life::Over;
@@ -208,11 +211,11 @@ impl Instance {
 
     /// Decides whether the next call is a plain one.
     fn prepare_life(&mut self) -> bool {
-        if let Life::Plain(body, _) = &self.life {
+        if let Life::Plain(body) = &self.life {
             if body.code.is_called_plainly() {
                 return true;
             }
-            if let Life::Plain(body, _) = std::mem::replace(&mut self.life, Life::Over) {
+            if let Life::Plain(body) = std::mem::replace(&mut self.life, Life::Over) {
                 self.life = Life::Fiber(Box::pin(live(body, self.shared.clone())));
             }
         }
@@ -295,30 +298,24 @@ impl std::fmt::Debug for Instance {
 
 impl Body {
     /// Calls a handler without a fiber.
-    fn call(
-        &mut self,
-        handlers: &mut Option<plain::Handlers>,
-        call: Call,
-    ) -> Result<Returned, Fault> {
+    fn call(&mut self, call: Call) -> Result<Returned, Fault> {
         let starting = matches!(call, Call::Start);
-        let returned = match self.try_call(handlers, call) {
-            Ok(returned) => returned,
-            Err(error) => return Err(self.fault(&error)),
-        };
+        let returned = self.try_call(call).map_err(|error| self.fault(&error))?;
         match returned.error {
             Some(refusal) if starting => Err(refused(refusal)),
             _ => Ok(returned),
         }
     }
 
-    fn try_call(&mut self, handlers: &mut Option<plain::Handlers>, call: Call) -> Result<Returned> {
+    fn try_call(&mut self, call: Call) -> Result<Returned> {
         self.store.set_epoch_deadline(1);
-        let handlers = match handlers {
+        let handlers = match &self.handlers {
             Some(handlers) => handlers,
             None => {
                 let instance = self.code.pre.instantiate(&mut self.store)?;
                 self.instance = Some(instance);
-                handlers.insert(self.code.plain.load(&mut self.store, &instance)?)
+                let handlers = self.code.plain.load(&mut self.store, &instance)?;
+                self.handlers.insert(handlers)
             }
         };
         handlers.call(&mut self.store, call)
@@ -343,6 +340,7 @@ async fn serve(body: &mut Body, shared: &Shared) -> Result<String> {
         code,
         store,
         instance,
+        handlers: _,
     } = body;
     store.set_epoch_deadline(1);
     let instance = match instance {
