@@ -13,11 +13,14 @@ use wisted::limits::Limits;
 pub(super) fn check(args: &CheckArgs) -> Result<ExitCode> {
     let file = GuestFile::find(&args.guest)?;
     let limits = Limits::default();
-    let host = GuestHost::new(&PoolSize {
-        instances_max: 1,
-        memory_max_bytes: limits.memory_max_bytes,
-        table_max_elements: limits.table_max_elements,
-    })
+    let host = GuestHost::new(
+        &PoolSize {
+            instances_max: 1,
+            memory_max_bytes: limits.memory_max_bytes,
+            table_max_elements: limits.table_max_elements,
+        },
+        1,
+    )
     .map_err(|error| anyhow!("{error:#}"))?;
     let cache = guest_file::cache(&args.guest);
     let say = &mut || file.say_compiling();

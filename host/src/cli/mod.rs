@@ -69,6 +69,11 @@ struct RunArgs {
     #[arg(long, value_enum, default_value = "connection")]
     isolation: IsolationArg,
 
+    /// Threads that serve, each with a reactor of its own. With isolation service one serves all connections [default: the
+    /// cores that it may use]
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u8).range(1..=64))]
+    reactors: Option<u8>,
+
     /// A configuration value for the guest. Can be given several times
     #[arg(long, value_name = "KEY=VALUE", value_parser = units::key_value)]
     config: Vec<(String, String)>,

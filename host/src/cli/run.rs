@@ -9,7 +9,7 @@ use anyhow::{Context, Result, anyhow, bail};
 
 use super::guest_file::{self, GuestFile};
 use super::{RunArgs, error_label};
-use wisted::driver::{Driver, Exit};
+use wisted::driver::{Crew, Exit};
 use wisted::endpoint::Endpoint;
 use wisted::guest::{GuestCode, GuestHost, LogBudget, Origin, PoolSize};
 use wisted::limits::Limits;
@@ -32,7 +32,8 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode> {
     raise_descriptor_limit();
 
     let isolation = args.isolation.into();
-    let host = GuestHost::new(&pool_size(isolation, &limits))
+    let reactors = args.reactors.map_or_else(cores, usize::from);
+    let host = GuestHost::new(&pool_size(isolation, &limits), reactors)
         .map_err(|error| anyhow!("the guests' memory cannot be reserved: {error:#}"))?;
     let cache = guest_file::cache(&args.guest);
     let say = &mut || file.say_compiling();
@@ -56,14 +57,19 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode> {
         web,
     };
     let serves = service.serves_connections();
-    // WASI's timers are created on this thread and run on the side thread.
-    let _context = side.handle().enter();
-    let mut driver = Driver::new(host, vec![service], args.drain_max)
-        .context("the reactor cannot be started")?;
-    let addresses = driver.listen()?;
-    say_what_is_served(&file.name, serves, isolation, &addresses);
-    let exit = driver.run().context("the reactor failed")?;
+    let mut crew = Crew::new(&host, vec![service], args.drain_max, reactors)
+        .context("the reactors cannot be started")?;
+    let addresses = crew.listen()?;
+    say_what_is_served(&file.name, serves, isolation, crew.reactors(), &addresses);
+    // WASI's timers are created on the reactors' threads and run on the side thread.
+    let exit = crew.run(|| side.handle().enter());
+    let exit = exit.context("a reactor failed")?;
     Ok(exit_code(&exit))
+}
+
+/// The cores that this process may use.
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
 fn exit_code(exit: &Exit) -> ExitCode {
@@ -134,6 +140,7 @@ fn say_what_is_served(
     name: &str,
     serves: bool,
     isolation: Isolation,
+    reactors: usize,
     addresses: &[(usize, SocketAddr)],
 ) {
     let mut text = String::new();
@@ -146,7 +153,14 @@ fn say_what_is_served(
             Isolation::Connection => "an instance for each connection",
             Isolation::Service => "one instance for all connections",
         };
-        text += &format!("serving {name} on {} ({instances})\n", places.join(", "));
+        let reactors = match reactors {
+            1 => String::new(),
+            several => format!(", {several} reactors"),
+        };
+        text += &format!(
+            "serving {name} on {} ({instances}{reactors})\n",
+            places.join(", ")
+        );
         if std::io::stdout().is_terminal() {
             text += "Ctrl-C stops it\n";
         }

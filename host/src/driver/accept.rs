@@ -3,9 +3,11 @@
 use std::net::SocketAddr;
 
 use super::connections::ConnectionKey;
+use super::crew::Mail;
 use super::{Connection, Driver, Due, Ready};
 use crate::limits::{ACCEPT_PAUSE, per_turn};
-use crate::reactor::{Accept, ListenerToken, Token};
+use crate::reactor::{Accept, ListenerToken, Socket};
+use crate::service::Isolation;
 
 /// A listening port of a service.
 #[derive(Debug)]
@@ -44,7 +46,7 @@ impl Driver {
                 return;
             }
             match self.reactor.accept(token) {
-                Accept::Socket { token, peer } => self.accepted(service, token, peer),
+                Accept::Socket { socket, peer } => self.accepted(service, socket, peer),
                 Accept::WouldBlock => {
                     self.listeners[index].acceptable = false;
                     if std::mem::take(&mut self.exhaustion_logged) {
@@ -78,14 +80,14 @@ impl Driver {
         let at_limit = {
             let served = &self.services[service];
             let limits = &served.service.limits;
-            served.connections >= limits.connections_max
+            served.census.is_full(limits.connections_max)
         };
         let may = !at_limit && self.instance_may_take_connection(service);
         let served = &mut self.services[service];
         if at_limit && !served.accept_held {
             tracing::warn!(
                 service = served.service.origin.service,
-                connections = served.connections,
+                connections = served.census.connections(),
                 "the service has as many connections as it may (--connections-max): accepting nobody until one ends"
             );
         }
@@ -93,22 +95,43 @@ impl Driver {
         may
     }
 
-    fn accepted(&mut self, service: usize, token: Token, peer: SocketAddr) {
+    /// Whose turn it is to serve: drivers take peers one after the other, so that each has as many.
+    fn accepted(&mut self, service: usize, socket: Socket, peer: SocketAddr) {
+        let served = &mut self.services[service];
+        served.census.add();
+        let drivers = self.place.mailboxes.len();
+        let spread = drivers > 1 && served.service.isolation == Isolation::Connection;
+        let home = match spread {
+            true => served.next_home % drivers,
+            false => self.place.index,
+        };
+        served.next_home = home + 1;
+        if home == self.place.index {
+            self.adopt(service, socket, peer);
+        } else {
+            self.place.mailboxes[home].send(Mail::Adopt(service, socket, peer));
+        }
+    }
+
+    /// A peer that was accepted, here or by the first driver, is served here.
+    pub(super) fn adopt(&mut self, service: usize, socket: Socket, peer: SocketAddr) {
+        let local = socket.local_address();
+        let token = match self.reactor.adopt(socket) {
+            Ok(token) => token,
+            Err(error) => {
+                tracing::warn!(%error, %peer, "a peer cannot be served");
+                return self.connection_has_gone(service);
+            }
+        };
         let id = self.next_id();
-        let local = self
-            .reactor
-            .socket(token)
-            .and_then(|socket| socket.local_address());
         let Some((instance, number)) = self.instance_for_connection(service, id, peer, local)
         else {
-            // may_accept has just said that there is one.
+            // The service's instance has failed since the peer was accepted.
             self.reactor.abort(token);
-            return;
+            return self.connection_has_gone(service);
         };
-        let served = &mut self.services[service];
-        served.connections += 1;
         self.connections_open += 1;
-        let limits = &served.service.limits;
+        let limits = &self.services[service].service.limits;
         let connection =
             Connection::new(id, token, service, instance, number, peer, limits, self.now);
         if self.connections.len() <= token.index() {
@@ -120,6 +143,7 @@ impl Driver {
             service = self.services[service].service.origin.service,
             connection = id,
             %peer,
+            reactor = self.place.index,
             "connection made"
         );
     }

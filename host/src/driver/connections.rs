@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
+use super::crew::Mail;
 use super::events::Event;
 use super::instances::InstanceKey;
 use super::{Driver, Due, Ready};
@@ -360,13 +361,19 @@ impl Driver {
     pub(super) fn take_connection(&mut self, key: ConnectionKey) -> Option<Box<Connection>> {
         self.connection(key)?;
         let connection = self.connections[key.token.index()].take()?;
-        self.services[connection.service].connections -= 1;
         self.connections_open -= 1;
         Some(connection)
     }
 
     /// A connection of the service has gone: others may come.
     pub(super) fn connection_has_gone(&mut self, service: usize) {
+        let awaited = self.services[service].census.remove();
+        if !self.place.is_first() {
+            if awaited {
+                self.place.mailboxes[0].send(Mail::AcceptAgain(service));
+            }
+            return;
+        }
         if self.exhausted {
             self.accept_again();
         }

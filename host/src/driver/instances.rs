@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Wake, Waker};
 
 use super::connections::ConnectionKey;
+use super::crew::Mail;
 use super::events::Event;
 use super::shutdown::{Exit, Phase};
 use super::{Driver, Due, Ready};
@@ -23,15 +24,6 @@ use crate::web;
 pub(super) struct InstanceKey {
     place: usize,
     id: u64,
-}
-
-/// What reaches the reactor thread from others.
-#[derive(Debug)]
-pub(super) enum Mail {
-    /// An instance is to be run again.
-    Woken(InstanceKey),
-    /// A page is there.
-    Page(InstanceKey, PendingNumber, web::Page),
 }
 
 /// What an instance is for.
@@ -125,6 +117,9 @@ impl Driver {
             return;
         }
         let served = &self.services[service].service;
+        if !self.place.houses(served) {
+            return;
+        }
         let exports = served.code.exports();
         let shared = exports.connection && served.isolation == Isolation::Service;
         let role = match (shared, exports.program) {
@@ -400,7 +395,7 @@ impl Driver {
         }
         if let Some(deadline) = was_suspended {
             self.deadlines.cancel(deadline);
-            self.services[service].suspended -= 1;
+            self.services[service].census.resume();
         }
         if handler == "start" && role == Role::Service {
             self.service_is_up(service);
@@ -421,13 +416,13 @@ impl Driver {
         let service = instance.service;
         let is_leaving = instance.leaving != Leaving::No && instance.role == Role::Connection;
         let served = &mut self.services[service];
-        served.suspended += 1;
+        let suspended = served.census.suspend();
         let limits = &served.service.limits;
         if is_leaving {
             self.deadlines
                 .insert(self.now + limits.farewell_max, Due::Farewell(key));
         }
-        let over = (served.suspended > limits.suspended_max).then_some(limits.suspended_max);
+        let over = (suspended > limits.suspended_max).then_some(limits.suspended_max);
         let deadline = self.now + limits.call_suspended_max;
         let deadline = self.deadlines.insert(deadline, Due::SuspendedTooLong(key));
         if let Some(instance) = self.instance(key) {
@@ -482,7 +477,7 @@ impl Driver {
         }
         let served = &mut self.services[instance.service];
         if instance.suspended.is_some() {
-            served.suspended -= 1;
+            served.census.resume();
         }
         if served.instance == Some(key) {
             served.instance = None;

@@ -3,6 +3,7 @@
 
 mod accept;
 mod connections;
+mod crew;
 mod events;
 mod failures;
 mod instances;
@@ -21,10 +22,12 @@ use slab::Slab;
 
 use accept::Listener;
 use connections::{Connection, ConnectionKey};
-use instances::{Instance, InstanceKey, Mail};
+use crew::{Census, Mail, Place};
+use instances::{Instance, InstanceKey};
 use linger::Lingering;
 use shutdown::Phase;
 
+pub use crew::Crew;
 pub use shutdown::Exit;
 
 use crate::clock;
@@ -73,11 +76,11 @@ enum Due {
 /// A service as it runs.
 #[derive(Debug)]
 struct Served {
-    service: Service,
-    /// Connections that are open.
-    connections: u32,
-    /// Handlers that are suspended.
-    suspended: u32,
+    service: Arc<Service>,
+    /// Its connections, at all drivers.
+    census: Arc<Census>,
+    /// The driver that serves the next peer.
+    next_home: usize,
     /// With isolation `service`: the instance, and whether it is ready for connections.
     instance: Option<InstanceKey>,
     up: bool,
@@ -88,12 +91,14 @@ struct Served {
 
 /// Drives one reactor.
 #[derive(Debug)]
-pub struct Driver {
+struct Driver {
+    place: Place,
     reactor: Reactor,
     host: Arc<GuestHost>,
     mailbox: Mailbox<Mail>,
     mail: Receiver<Mail>,
-    signals: Signals,
+    /// The first driver's.
+    signals: Option<Signals>,
     services: Vec<Served>,
     listeners: Vec<Listener>,
     /// By their token.
@@ -128,34 +133,38 @@ pub struct Driver {
 const RESTART_PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(30));
 
 impl Driver {
-    /// A driver for these services. `drain_max`: how long connections may take to finish when the host is asked to stop.
-    ///
-    /// # Errors
-    /// When the operating system gives no descriptors or refuses the signal handlers.
-    pub fn new(
+    fn new(
         host: Arc<GuestHost>,
-        services: Vec<Service>,
+        services: &[(Arc<Service>, Arc<Census>)],
         drain_max: Duration,
+        index: usize,
     ) -> io::Result<Self> {
         let reactor = Reactor::new()?;
         let (mailbox, mail) = reactor.mailbox()?;
-        let signals = reactor.signals()?;
-        let served = |service| Served {
-            service,
-            connections: 0,
-            suspended: 0,
+        let signals = match index {
+            0 => Some(reactor.signals()?),
+            _ => None,
+        };
+        let served = |(service, census): &(Arc<Service>, Arc<Census>)| Served {
+            service: Arc::clone(service),
+            census: Arc::clone(census),
+            next_home: 0,
             instance: None,
             up: false,
             backoff: Backoff::new(RESTART_PAUSE.0, RESTART_PAUSE.1),
             accept_held: false,
         };
         Ok(Self {
+            place: Place {
+                index,
+                mailboxes: vec![mailbox.clone()],
+            },
             reactor,
             host,
             mailbox,
             mail,
             signals,
-            services: services.into_iter().map(served).collect(),
+            services: services.iter().map(served).collect(),
             listeners: Vec::new(),
             connections: Vec::new(),
             connections_open: 0,
@@ -177,12 +186,20 @@ impl Driver {
         })
     }
 
-    /// Listens on every service's endpoints. Returns each service's index with the addresses. Call it once, before
-    /// [`run`](Self::run).
-    ///
-    /// # Errors
-    /// The endpoint that cannot be listened on, and why.
-    pub fn listen(&mut self) -> Result<Vec<(usize, SocketAddr)>, ListenError> {
+    fn mailbox(&self) -> Mailbox<Mail> {
+        self.mailbox.clone()
+    }
+
+    /// Makes the others known.
+    fn join(&mut self, mailboxes: Vec<Mailbox<Mail>>) {
+        self.place.mailboxes = mailboxes;
+    }
+
+    fn index(&self) -> usize {
+        self.place.index
+    }
+
+    fn listen(&mut self) -> Result<Vec<(usize, SocketAddr)>, ListenError> {
         let mut addresses = Vec::new();
         for service in 0..self.services.len() {
             for endpoint in self.services[service].service.endpoints.clone() {
@@ -198,16 +215,11 @@ impl Driver {
         Ok(addresses)
     }
 
-    /// Serves until asked to stop, or until the programs among the services are done. The calling thread must have entered
-    /// the side thread's tokio context, for WASI's timers.
-    ///
-    /// # Errors
-    /// Only when polling itself fails.
-    pub fn run(mut self) -> io::Result<Exit> {
+    fn run(mut self) -> io::Result<Exit> {
         self.start_services();
         let mut events = Vec::new();
         loop {
-            self.host.turn_begins();
+            self.host.turn_begins(self.place.index);
             self.now = clock::now();
             for event in events.drain(..) {
                 self.take_event(event);
@@ -215,7 +227,7 @@ impl Driver {
             self.take_due();
             self.run_ready();
             self.check_shutdown();
-            self.host.turn_ends();
+            self.host.turn_ends(self.place.index);
             if let Some(exit) = self.exit.take() {
                 return Ok(exit);
             }
@@ -287,10 +299,11 @@ impl Driver {
         }
     }
 
-    /// A number for a connection or an instance, never given before.
+    /// A number for a connection or an instance, never given before, by no driver.
     fn next_id(&mut self) -> u64 {
+        let number = self.last_id * self.place.mailboxes.len() as u64 + self.place.index as u64;
         self.last_id += 1;
-        self.last_id
+        number + 1
     }
 }
 

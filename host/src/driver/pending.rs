@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use super::crew::Mail;
 use super::events::Event;
-use super::instances::{InstanceKey, Mail};
-use super::{Driver, Due, Ready};
+use super::instances::InstanceKey;
+use super::{Driver, Due, Exit, Ready};
 use crate::guest::{Arrival, Command, Outcome, PendingNumber};
 use crate::limits::per_turn;
 use crate::reactor::Mailbox;
@@ -95,6 +96,10 @@ impl Driver {
                     }
                 }
                 Ok(Mail::Woken(key)) => self.instance_is_woken(key),
+                Ok(Mail::Adopt(service, socket, peer)) => self.adopt(service, socket, peer),
+                Ok(Mail::AcceptAgain(service)) => self.service_may_accept_again(service),
+                Ok(Mail::Signal(signal)) => self.stop(signal),
+                Ok(Mail::Quit) => self.exit = Some(Exit::Drained),
                 Err(_) => return,
             }
         }

@@ -1,10 +1,11 @@
 //! How the host ends: the drain that a first signal begins, the abort that a second one is, and the end of programs.
 
+use super::crew::Mail;
 use super::instances::Role;
 use super::{Driver, Due};
 use crate::core::{CloseReason, Ending};
 use crate::limits::Limits;
-use crate::reactor::Signal;
+use crate::reactor::{Signal, Signals};
 
 /// Whether the host is on its way out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,23 +35,36 @@ pub enum Exit {
 
 impl Driver {
     pub(super) fn take_signals(&mut self) {
-        let arrived: Vec<_> = self.signals.arrived().collect();
+        let arrived: Vec<_> = self.signals.iter_mut().flat_map(Signals::arrived).collect();
         for signal in arrived {
-            match self.phase {
-                Phase::Serving => self.start_drain(),
-                Phase::Draining => self.exit = Some(Exit::Aborted(signal)),
+            for mailbox in self.place.mailboxes.iter().skip(1) {
+                mailbox.send(Mail::Signal(signal));
             }
+            self.stop(signal);
+        }
+    }
+
+    /// The host is asked to stop.
+    pub(super) fn stop(&mut self, signal: Signal) {
+        match self.phase {
+            Phase::Serving => self.start_drain(),
+            Phase::Draining => self.exit = Some(Exit::Aborted(signal)),
         }
     }
 
     fn start_drain(&mut self) {
         self.phase = Phase::Draining;
         self.stop_listening();
-        tracing::info!(
-            connections = self.connections_open,
-            drain_max_s = self.drain_max.as_secs_f64(),
-            "draining: accepting nobody, letting connections finish; a second signal aborts"
-        );
+        if self.place.is_first() {
+            let connections = self.services.iter();
+            tracing::info!(
+                connections = connections
+                    .map(|served| served.census.connections())
+                    .sum::<u32>(),
+                drain_max_s = self.drain_max.as_secs_f64(),
+                "draining: accepting nobody, letting connections finish; a second signal aborts"
+            );
+        }
         self.deadlines
             .insert(self.now + self.drain_max, Due::DrainOver);
         // A program has no connections to finish: its waits end now.
@@ -60,6 +74,7 @@ impl Driver {
     /// Connections have had their time.
     pub(super) fn drain_is_over(&mut self) {
         tracing::info!(
+            reactor = self.place.index,
             connections = self.connections_open,
             "the drain is over: closing what is left"
         );
@@ -82,7 +97,7 @@ impl Driver {
             return;
         }
         match self.phase {
-            Phase::Serving => {
+            Phase::Serving if self.place.is_first() => {
                 let none_serves = self
                     .services
                     .iter()
@@ -97,7 +112,7 @@ impl Driver {
                     self.exit = Some(Exit::Drained);
                 }
             }
-            Phase::Draining => {}
+            Phase::Serving | Phase::Draining => {}
         }
     }
 }

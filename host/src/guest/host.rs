@@ -47,11 +47,11 @@ pub struct GuestHost {
 }
 
 impl GuestHost {
-    /// Makes the engine and reserves the pool's address space. Call it once in a process.
+    /// Makes the engine and reserves the pool's address space, for so many reactors. Call it once in a process.
     ///
     /// # Errors
     /// When the address space cannot be had or a thread cannot be started.
-    pub fn new(pool: &PoolSize) -> Result<Arc<Self>> {
+    pub fn new(pool: &PoolSize, reactors: usize) -> Result<Arc<Self>> {
         let engine = Engine::new(&config(pool))?;
         let mut linker = Linker::new(&engine);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
@@ -60,7 +60,7 @@ impl GuestHost {
         // It would block the thread in what waits; the guests that are linked with it have nothing to wait for.
         wasmtime_wasi::p2::add_to_linker_sync(&mut plain_linker)?;
         imports::add_to_linker(&mut plain_linker)?;
-        let ticker = Ticker::start(engine.weak())?;
+        let ticker = Ticker::start(engine.weak(), reactors)?;
         Ok(Arc::new(Self {
             engine,
             linker,
@@ -69,14 +69,15 @@ impl GuestHost {
         }))
     }
 
-    /// Guests may run from here until [`turn_ends`](Self::turn_ends). Call it at the beginning of each turn.
-    pub fn turn_begins(&self) {
-        self.ticker.turn_begins();
+    /// Guests may run on this reactor, counted from 0, until [`turn_ends`](Self::turn_ends). Call it at the beginning of each
+    /// turn.
+    pub fn turn_begins(&self, reactor: usize) {
+        self.ticker.turn_begins(reactor);
     }
 
-    /// No guest runs until the next turn. Call it before waiting.
-    pub fn turn_ends(&self) {
-        self.ticker.turn_ends();
+    /// No guest runs on this reactor until the next turn. Call it before waiting.
+    pub fn turn_ends(&self, reactor: usize) {
+        self.ticker.turn_ends(reactor);
     }
 }
 

@@ -11,18 +11,23 @@ use wasmtime::EngineWeak;
 
 use crate::limits::CPU_SLICE;
 
-/// After so many ticks without a turn of the reactor the ticker sleeps until the next one.
+/// After so many ticks without a turn of any reactor the ticker sleeps until the next one.
 const IDLE_TICKS_MAX: u32 = 20;
 /// A bound on that sleep, against nothing but our own mistakes.
 const SLEEP_MAX: Duration = Duration::from_secs(5);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Flags {
-    /// The reactor is in a turn, so guests may be running.
-    in_turn: AtomicBool,
+    /// For each reactor, whether it is in a turn, so that guests may be running.
+    in_turn: Vec<InTurn>,
     asleep: AtomicBool,
     stop: AtomicBool,
 }
+
+/// On a cache line of its own: each reactor writes its flag twice a turn, and must not wait for another's.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct InTurn(AtomicBool);
 
 /// Stops its thread when dropped.
 #[derive(Debug)]
@@ -31,9 +36,21 @@ pub(super) struct Ticker {
     thread: Option<JoinHandle<()>>,
 }
 
+impl Flags {
+    fn is_any_in_turn(&self) -> bool {
+        self.in_turn
+            .iter()
+            .any(|reactor| reactor.0.load(Ordering::SeqCst))
+    }
+}
+
 impl Ticker {
-    pub fn start(engine: EngineWeak) -> io::Result<Self> {
-        let flags = Arc::new(Flags::default());
+    pub fn start(engine: EngineWeak, reactors: usize) -> io::Result<Self> {
+        let flags = Arc::new(Flags {
+            in_turn: (0..reactors).map(|_| InTurn::default()).collect(),
+            asleep: AtomicBool::new(false),
+            stop: AtomicBool::new(false),
+        });
         let thread = thread::Builder::new().name("wisted-ticker".into()).spawn({
             let flags = Arc::clone(&flags);
             move || tick(&flags, &engine)
@@ -44,18 +61,20 @@ impl Ticker {
         })
     }
 
-    /// Guests may run from here until [`turn_ends`](Self::turn_ends).
-    pub fn turn_begins(&self) {
+    /// Guests of this reactor may run from here until [`turn_ends`](Self::turn_ends).
+    pub fn turn_begins(&self, reactor: usize) {
         // Sequentially consistent with the ticker's store of `asleep` and load of `in_turn`: one of the two sees the other.
-        self.flags.in_turn.store(true, Ordering::SeqCst);
+        self.flags.in_turn[reactor].0.store(true, Ordering::SeqCst);
         if self.flags.asleep.load(Ordering::SeqCst) {
             self.wake();
         }
     }
 
-    /// No guest runs until the next turn.
-    pub fn turn_ends(&self) {
-        self.flags.in_turn.store(false, Ordering::Relaxed);
+    /// No guest of this reactor runs until the next turn.
+    pub fn turn_ends(&self, reactor: usize) {
+        self.flags.in_turn[reactor]
+            .0
+            .store(false, Ordering::Relaxed);
     }
 
     fn wake(&self) {
@@ -83,14 +102,14 @@ fn tick(flags: &Flags, engine: &EngineWeak) {
             thread::park_timeout(CPU_SLICE);
         } else {
             flags.asleep.store(true, Ordering::SeqCst);
-            if !flags.in_turn.load(Ordering::SeqCst) && !flags.stop.load(Ordering::SeqCst) {
+            if !flags.is_any_in_turn() && !flags.stop.load(Ordering::SeqCst) {
                 thread::park_timeout(SLEEP_MAX);
             }
             flags.asleep.store(false, Ordering::SeqCst);
             idle_ticks = 0;
             continue;
         }
-        if flags.in_turn.load(Ordering::SeqCst) {
+        if flags.is_any_in_turn() {
             idle_ticks = 0;
             let Some(engine) = engine.upgrade() else {
                 return;

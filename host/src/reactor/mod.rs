@@ -64,10 +64,10 @@ pub enum Event {
 /// What came of accepting.
 #[derive(Debug)]
 pub enum Accept {
-    /// A peer. The socket already reports events.
+    /// A peer. Its socket reports no events before a reactor has [adopted](Reactor::adopt) it, this one or another.
     Socket {
         /// The socket.
-        token: Token,
+        socket: Socket,
         /// The address of the peer.
         peer: SocketAddr,
     },
@@ -192,21 +192,26 @@ impl Reactor {
             Ok(accepted) => accepted,
             Err(error) => return socket::classify_accept_error(error),
         };
+        Accept::Socket {
+            socket: Socket::new(stream),
+            peer,
+        }
+    }
+
+    /// Takes in a socket that was accepted: from here on it reports events.
+    ///
+    /// # Errors
+    /// When the operating system cannot watch one more. The socket is closed then.
+    pub fn adopt(&mut self, mut socket: Socket) -> io::Result<Token> {
         let entry = self.sockets.vacant_entry();
         let token = Token(entry.key());
-        let mut socket = Socket::new(stream);
-        let registered = self.poll.registry().register(
+        self.poll.registry().register(
             socket.stream_mut(),
             mio::Token(FIRST_SOCKET + token.0),
             Interest::READABLE | Interest::WRITABLE,
-        );
-        match registered {
-            Ok(()) => {
-                entry.insert(socket);
-                Accept::Socket { token, peer }
-            }
-            Err(error) => Accept::Failed(error),
-        }
+        )?;
+        entry.insert(socket);
+        Ok(token)
     }
 
     /// The socket of a token that has not been closed.

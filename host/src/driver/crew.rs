@@ -1,0 +1,235 @@
+//! Several drivers, a thread each. They share nothing while they serve: the first one accepts, hands sockets on in turn, and
+//! is told when a connection of a service that was full has ended.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use super::instances::InstanceKey;
+use super::{Driver, Exit, ListenError};
+use crate::guest::{GuestHost, PendingNumber};
+use crate::reactor::{Mailbox, Signal, Socket};
+use crate::service::{Isolation, Service};
+use crate::web;
+
+/// What reaches a driver from other threads.
+#[derive(Debug)]
+pub(super) enum Mail {
+    /// An instance is to be run again.
+    Woken(InstanceKey),
+    /// A page is there.
+    Page(InstanceKey, PendingNumber, web::Page),
+    /// A peer of this service was accepted, to be served here.
+    Adopt(usize, Socket, SocketAddr),
+    /// A connection of this service, which was full, has ended elsewhere.
+    AcceptAgain(usize),
+    /// The first driver was sent a signal.
+    Signal(Signal),
+    /// Another driver has ended for a reason of its own: so does this one.
+    Quit,
+}
+
+/// What all drivers know of a service. Written when a connection begins or ends, and when a handler suspends or has done so.
+#[derive(Debug, Default)]
+pub(super) struct Census {
+    connections: AtomicU32,
+    suspended: AtomicU32,
+    /// Somebody waits for a connection to end.
+    awaited: AtomicBool,
+}
+
+impl Census {
+    pub fn connections(&self) -> u32 {
+        self.connections.load(Ordering::SeqCst)
+    }
+
+    /// Whether there are as many as may be. If so, whoever ends one is to tell.
+    pub fn is_full(&self, connections_max: u32) -> bool {
+        if self.connections() < connections_max {
+            return false;
+        }
+        self.awaited.store(true, Ordering::SeqCst);
+        // One may have ended before that was seen.
+        self.connections() >= connections_max
+    }
+
+    /// A handler is suspended. Returns how many are.
+    pub fn suspend(&self) -> u32 {
+        self.suspended.fetch_add(1, Ordering::SeqCst) + 1
+    }
+
+    /// A handler is no longer suspended.
+    pub fn resume(&self) {
+        self.suspended.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    pub fn add(&self) {
+        self.connections.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Returns whether somebody waits for it.
+    pub fn remove(&self) -> bool {
+        self.connections.fetch_sub(1, Ordering::SeqCst);
+        self.awaited.swap(false, Ordering::SeqCst)
+    }
+}
+
+/// A driver's place among the others.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    pub index: usize,
+    /// The mailboxes of all of them, its own included.
+    pub mailboxes: Vec<Mailbox<Mail>>,
+}
+
+impl Place {
+    pub fn is_first(&self) -> bool {
+        self.index == 0
+    }
+
+    /// Whether instances of a service may live here: those that are one for all connections live at the first.
+    pub fn houses(&self, service: &Service) -> bool {
+        self.is_first() || is_spread(service)
+    }
+}
+
+fn is_spread(service: &Service) -> bool {
+    service.serves_connections() && service.isolation == Isolation::Connection
+}
+
+/// Drivers that serve together.
+#[derive(Debug)]
+pub struct Crew {
+    drivers: Vec<Driver>,
+}
+
+impl Crew {
+    /// So many drivers for these services, or one where none of them could be spread. `drain_max`: how long connections may
+    /// take to finish when the host is asked to stop. `host` must have been made for as many reactors.
+    ///
+    /// # Errors
+    /// When the operating system gives no descriptors or refuses the signal handlers.
+    pub fn new(
+        host: &Arc<GuestHost>,
+        services: Vec<Service>,
+        drain_max: Duration,
+        reactors: usize,
+    ) -> io::Result<Self> {
+        let reactors = match services.iter().any(is_spread) {
+            true => reactors.max(1),
+            false => 1,
+        };
+        let services: Vec<_> = services
+            .into_iter()
+            .map(|service| (Arc::new(service), Arc::new(Census::default())))
+            .collect();
+        let mut drivers = (0..reactors)
+            .map(|index| Driver::new(Arc::clone(host), &services, drain_max, index))
+            .collect::<io::Result<Vec<_>>>()?;
+        let mailboxes: Vec<_> = drivers.iter().map(Driver::mailbox).collect();
+        for driver in &mut drivers {
+            driver.join(mailboxes.clone());
+        }
+        Ok(Self { drivers })
+    }
+
+    /// How many reactors there are.
+    pub fn reactors(&self) -> usize {
+        self.drivers.len()
+    }
+
+    /// Listens on every service's endpoints. Returns each service's index with the addresses. Call it once, before
+    /// [`run`](Self::run).
+    ///
+    /// # Errors
+    /// The endpoint that cannot be listened on, and why.
+    pub fn listen(&mut self) -> Result<Vec<(usize, SocketAddr)>, ListenError> {
+        match self.drivers.first_mut() {
+            Some(first) => first.listen(),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// Serves until asked to stop, or until the programs among the services are done: the first driver on the calling thread,
+    /// each other on one of its own. `enter` is called on each and what it returns is kept while the driver runs: the side
+    /// thread's tokio context, for WASI's timers.
+    ///
+    /// # Errors
+    /// Only when polling itself fails, or a thread cannot be had.
+    pub fn run<C>(self, enter: impl Fn() -> C + Sync) -> io::Result<Exit> {
+        let enter = &enter;
+        let serve = move |driver: Driver| {
+            let alarm = Alarm::of(&driver);
+            let _context = enter();
+            let exit = driver.run();
+            if matches!(exit, Ok(Exit::Drained)) {
+                alarm.disarm();
+            }
+            exit
+        };
+        thread::scope(|scope| {
+            let mut drivers = self.drivers.into_iter();
+            let Some(first) = drivers.next() else {
+                return Ok(Exit::Finished);
+            };
+            let alarm = Alarm::of(&first);
+            let mut others = Vec::new();
+            for driver in drivers {
+                let name = format!("wisted-reactor-{}", driver.index());
+                let thread = thread::Builder::new().name(name);
+                others.push(thread.spawn_scoped(scope, move || serve(driver))?);
+            }
+            alarm.disarm();
+            let mut exit = serve(first);
+            for other in others {
+                match other.join() {
+                    Ok(Ok(_)) => {}
+                    Ok(Err(error)) => exit = Err(error),
+                    Err(panic) => std::panic::resume_unwind(panic),
+                }
+            }
+            exit
+        })
+    }
+}
+
+/// Ends all drivers when one of them has ended out of order, by a panic too: half a host would be worse than none.
+struct Alarm(Vec<Mailbox<Mail>>);
+
+impl Alarm {
+    fn of(driver: &Driver) -> Self {
+        Self(driver.place.mailboxes.clone())
+    }
+
+    fn disarm(mut self) {
+        self.0.clear();
+    }
+}
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        for mailbox in &self.0 {
+            mailbox.send(Mail::Quit);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_ends_a_connection_of_a_full_service_is_told_to_tell() {
+        let census = Census::default();
+        census.add();
+        assert!(!census.is_full(2));
+        census.add();
+        assert!(census.is_full(2));
+        assert!(census.remove());
+        assert!(!census.remove());
+        assert_eq!(census.connections(), 0);
+    }
+}
