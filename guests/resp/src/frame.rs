@@ -177,8 +177,12 @@ impl Frame {
     #[cold]
     fn parse_inline(&mut self, data: &[u8]) -> Parsed {
         let from = self.position.min(data.len());
-        let Some(found) = data[from..].iter().position(|byte| *byte == b'\n') else {
-            self.position = data.len();
+        // As in a C string, nothing is found behind a NUL.
+        let end = data[from..]
+            .iter()
+            .position(|byte| matches!(byte, b'\n' | 0));
+        let Some(found) = end.filter(|end| data[from + end] == b'\n') else {
+            self.position = end.map_or(data.len(), |end| from + end);
             if data.len() > LINE_MAX_BYTES {
                 return malformed("too big inline request");
             }
@@ -196,8 +200,7 @@ impl Frame {
     pub(crate) fn split_inline(&mut self, line: &[u8], text: &mut Vec<u8>) -> bool {
         self.ranges.clear();
         text.clear();
-        // A line is text that ends at its first NUL.
-        let mut rest = line.split(|byte| *byte == 0).next().unwrap_or_default();
+        let mut rest = line;
         loop {
             rest = without_spaces(rest);
             if rest.is_empty() {
@@ -279,7 +282,7 @@ fn take_token<'a>(rest: &'a [u8], text: &mut Vec<u8>) -> Option<&'a [u8]> {
         at += 1;
         match (quote, byte) {
             (None, b'"' | b'\'') => quote = Some(byte),
-            (None, _) if is_space(byte) => return Some(&rest[at..]),
+            (None, b' ' | b'\n' | b'\r' | b'\t') => return Some(&rest[at..]),
             (Some(open), _) if open == byte => {
                 return match rest.get(at) {
                     Some(next) if !is_space(*next) => None,

@@ -124,8 +124,8 @@ fn list(call: &mut Call<'_>) -> Outcome {
         },
         4.. if is_word(call.arg(2), "id") => (3..call.args.len())
             .map(|at| match call.integer(at) {
-                Ok(id) if id > 0 => Ok(u32::try_from(id).unwrap_or(u32::MAX)),
-                _ => Err(Fault::of("Invalid client ID")),
+                Ok(id) => Ok(u32::try_from(id).unwrap_or(0)),
+                Err(_) => Err(Fault::of("Invalid client ID")),
             })
             .collect::<Result<_, _>>()?,
         _ => return Err(Fault::SYNTAX),

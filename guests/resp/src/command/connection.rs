@@ -46,7 +46,9 @@ fn echo(call: &mut Call<'_>) -> Outcome {
 }
 
 fn select(call: &mut Call<'_>) -> Outcome {
-    let database = i32::try_from(call.integer(1)?).map_err(|_| Fault::NOT_AN_INTEGER)?;
+    let out_of_range =
+        |_| Fault::of("value is out of range, value must between -2147483648 and 2147483647");
+    let database = i32::try_from(call.integer(1)?).map_err(out_of_range)?;
     let database = usize::try_from(database).unwrap_or(DATABASES);
     if database >= DATABASES {
         return Err(Fault::of("DB index is out of range"));

@@ -61,7 +61,7 @@ fn command(call: &mut Call<'_>) -> Outcome {
             for name in call.args.from(2) {
                 match call.engine.commands.find(name) {
                     Some(spec) => describe(&mut call.engine.reply, spec),
-                    None => call.engine.reply.null_array(),
+                    None => call.engine.reply.null(),
                 }
             }
         }
@@ -146,25 +146,33 @@ fn config_get(call: &mut Call<'_>) -> Outcome {
         ("save", String::new()),
         ("timeout", "0".to_owned()),
     ];
-    let mut steps = 0;
-    let mut is_wanted = |name: &str| {
-        call.args.from(2).any(|pattern| {
+    let (mut found, mut steps) = (Vec::new(), 0);
+    for (name, value) in &values {
+        let mut patterns = call.args.from(2);
+        let pattern = patterns.find(|pattern| {
             let pattern = pattern.to_ascii_lowercase();
             glob::matches(&pattern, name.as_bytes(), &mut steps)
-        })
-    };
-    let found: Vec<_> = values.iter().filter(|(name, _)| is_wanted(name)).collect();
+        });
+        if let Some(pattern) = pattern {
+            // A name is repeated as it was asked for.
+            let is_pattern = pattern.iter().any(|byte| b"*?[".contains(byte));
+            found.push((if is_pattern { name.as_bytes() } else { pattern }, value));
+        }
+    }
     call.engine.budget.work(steps)?;
     call.engine.reply.map(found.len());
     for (name, value) in found {
-        call.engine.reply.bulk(name.as_bytes());
+        call.engine.reply.bulk(name);
         call.engine.reply.bulk(value.as_bytes());
     }
     Ok(())
 }
 
+/// Writes the lines of one section.
+type Section = fn(&Call<'_>, &mut String);
+
 fn info(call: &mut Call<'_>) -> Outcome {
-    const SECTIONS: [(&str, fn(&Call<'_>, &mut String)); 5] = [
+    const SECTIONS: [(&str, Section); 5] = [
         ("server", server_section),
         ("clients", clients_section),
         ("memory", memory_section),
