@@ -359,6 +359,50 @@ fn as_many_keys_as_fit_can_be_made_and_flushed() {
     host.finish();
 }
 
+/// All that peers can make it hold, together: the keys' budget in small keys, the largest commands with the most arguments
+/// on top, another's incomplete one, and large replies. Some are refused; the instance lives.
+#[test]
+fn the_worst_of_everything_does_not_end_the_instance() {
+    let host = resp();
+    let mut bystander = host.connect();
+    assert_eq!(reply(&mut bystander, b"PING\r\n"), b"+PONG\r\n");
+    // As much as leaves room for the others' largest commands.
+    let mut hoarder = host.connect();
+    hoarder.send([b"*1000000\r\n".to_vec(), b"$0\r\n\r\n".repeat(200_000)].concat());
+    let mut client = host.connect();
+    let mut made = 0;
+    for (name, first, pairs) in [
+        ("SADD", 10, false),
+        ("HSET", 10, true),
+        ("MSET", 0, true),
+        ("RPUSH", 10, false),
+    ] {
+        for round in 0..20 {
+            let mut command_words = vec![name.as_bytes().to_vec()];
+            if first > 0 {
+                command_words.push(format!("{name}:{round}").into_bytes());
+            }
+            for number in 0..if pairs { 60_000 } else { 120_000 } {
+                command_words.push(format!("{}", made + number).into_bytes());
+                if pairs {
+                    command_words.push(b"v".to_vec());
+                }
+            }
+            made += 120_000;
+            if reply(&mut client, &command(&command_words)).starts_with(b"-OOM") {
+                break;
+            }
+        }
+        let _ = reply(&mut client, b"KEYS *\r\n");
+        let _ = reply(&mut client, b"SUNION SADD:0 SADD:1\r\n");
+    }
+    assert_eq!(reply(&mut client, b"FLUSHALL\r\n"), b"+OK\r\n");
+    // The same connection as before: the instance has not been started again.
+    assert_eq!(reply(&mut bystander, b"PING\r\n"), b"+PONG\r\n");
+    drop(hoarder);
+    host.finish();
+}
+
 /// A peer that asks for much in one go and reads late is waited for, and gets everything in order.
 #[test]
 fn replies_wait_for_a_peer_that_reads_late() {

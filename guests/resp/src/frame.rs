@@ -87,6 +87,12 @@ impl Frame {
         &self.ranges
     }
 
+    /// The memory that an incomplete command's arguments take besides their bytes.
+    #[inline]
+    pub(crate) fn bytes(&self) -> usize {
+        self.ranges.capacity() * size_of::<Range>()
+    }
+
     /// To be called after each command, before the next one is parsed.
     #[inline]
     pub(crate) fn reset(&mut self) {

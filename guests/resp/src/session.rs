@@ -15,6 +15,8 @@ pub(crate) struct Session {
     frame: Frame,
     /// What was received and not run yet: a command that is incomplete, or what waits for a later turn.
     kept: Vec<u8>,
+    /// What that takes, as far as it has been added to the engine's sum.
+    counted_bytes: usize,
     /// Complete commands wait: the handler call was over its budget. Reading is paused.
     is_waiting: bool,
     /// The peer has closed its side: the connection ends when nothing waits.
@@ -46,6 +48,7 @@ impl Session {
             },
             frame: Frame::default(),
             kept: Vec::new(),
+            counted_bytes: 0,
             is_waiting: false,
             is_finished: false,
             is_lost: false,
@@ -109,8 +112,9 @@ impl Session {
     pub(crate) fn lost(&mut self, engine: &mut Engine) {
         self.is_lost = true;
         engine.clients.remove(&self.client.id);
-        engine.kept_bytes -= self.kept.capacity();
         self.kept = Vec::new();
+        self.frame = Frame::default();
+        self.count_kept(engine);
     }
 
     fn finish(&self) {
@@ -174,19 +178,17 @@ impl Session {
 
     fn run_kept(&mut self, engine: &mut Engine) {
         let mut kept = std::mem::take(&mut self.kept);
-        let before = kept.capacity();
         let done = self.run(&kept, engine);
         kept.drain(..done);
         if kept.is_empty() && kept.capacity() > KEPT_BYTES_MAX {
             kept = Vec::new();
         }
-        engine.kept_bytes = engine.kept_bytes + kept.capacity() - before;
         self.kept = kept;
+        self.count_kept(engine);
     }
 
     /// Keeps what cannot be run yet, or ends a connection that sends too much of it.
     fn keep(&mut self, data: &[u8], engine: &mut Engine) {
-        let before = self.kept.capacity();
         let fits = self.kept.len() + data.len() <= QUERY_MAX_BYTES
             && engine.kept_bytes + data.len() <= QUERIES_MAX_BYTES
             && self.kept.try_reserve(data.len()).is_ok();
@@ -198,8 +200,19 @@ impl Session {
             self.client.is_closing = true;
             self.is_waiting = false;
             self.kept = Vec::new();
+            self.frame = Frame::default();
         }
-        engine.kept_bytes = engine.kept_bytes + self.kept.capacity() - before;
+        self.count_kept(engine);
+    }
+
+    /// Arguments count, too: many short ones take more than their bytes.
+    fn count_kept(&mut self, engine: &mut Engine) {
+        let bytes = match self.kept.capacity() {
+            0 => 0,
+            kept => kept + self.frame.bytes(),
+        };
+        engine.kept_bytes = engine.kept_bytes + bytes - self.counted_bytes;
+        self.counted_bytes = bytes;
     }
 
     /// Sends the replies to what was run.

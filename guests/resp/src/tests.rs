@@ -225,6 +225,35 @@ fn the_memory_is_bounded_and_given_back() {
     assert!(Server::<Resp>::start(&[("maxmemory", "lots")]).is_err());
 }
 
+#[test]
+fn many_arguments_must_fit_the_memory_before_they_are_stored() {
+    let server = Server::<Resp>::start(&[("maxmemory", "1000000")]).unwrap();
+    let peer = server.connect();
+    let push = |count: usize| {
+        let mut words: Vec<&[u8]> = vec![b"RPUSH", b"l"];
+        words.extend(std::iter::repeat_n(&b""[..], count));
+        command(&words)
+    };
+    assert_eq!(ask(&peer, push(10_000)), ":10000\r\n");
+    assert!(ask(&peer, push(20_000)).starts_with("-OOM"));
+    assert_eq!(ask(&peer, push(1)), ":10001\r\n");
+}
+
+#[test]
+fn incomplete_arguments_count_besides_their_bytes() {
+    let server = server();
+    let start = [b"*1000000\r\n".to_vec(), b"$0\r\n\r\n".repeat(300_000)].concat();
+    let peers: Vec<_> = (0..4).map(|_| server.connect()).collect();
+    for peer in &peers {
+        start.chunks(64 << 10).for_each(|piece| peer.send(piece));
+    }
+    let refused = peers.iter().filter(|peer| peer.is_disconnected()).count();
+    assert!((1..4).contains(&refused), "{refused}");
+    peers.iter().for_each(Peer::reset);
+    let info = ask(&server.connect(), "INFO clients\r\n");
+    assert!(info.contains("query_buffers_bytes:0\r\n"), "{info}");
+}
+
 /// Every kind of value is weighed alike when it comes, changes and goes.
 #[test]
 fn what_was_weighed_is_taken_off_again() {

@@ -88,10 +88,10 @@ fn run_found(
     if args.len() != arity && (spec.arity > 0 || args.len() < arity) {
         return Err(Fault::arity(spec.name));
     }
-    if spec.flags & GROWS != 0 && engine.keyspace.is_over_budget() {
+    if spec.flags & GROWS != 0 && engine.keyspace.is_over_budget(args.len()) {
         // What is over anyway may make room.
         engine.keyspace.expire_some();
-        if engine.keyspace.is_over_budget() {
+        if engine.keyspace.is_over_budget(args.len()) {
             return Err(Fault::OUT_OF_MEMORY);
         }
     }

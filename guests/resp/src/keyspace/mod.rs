@@ -49,6 +49,12 @@ pub(crate) struct Keyspace {
 /// What a key takes besides its own bytes and its value's: its place in the table and two allocations.
 const KEY_OVERHEAD_BYTES: usize = 96;
 
+/// A command with no more arguments is refused only when the budget is used.
+const FEW_ARGUMENTS: usize = 1_000;
+
+/// What an element takes besides its own bytes, whatever it is in; half a key, since every second argument is a value.
+const ITEM_BYTES: usize = 56;
+
 impl Keyspace {
     pub(crate) fn new(clock: Clock, memory_max_bytes: usize, seeds: [u64; 2]) -> Keyspace {
         // It lives as long as the instance, and there is one.
@@ -79,8 +85,16 @@ impl Keyspace {
         self.used_bytes
     }
 
-    pub(crate) fn is_over_budget(&self) -> bool {
-        self.used_bytes > self.memory_max_bytes
+    /// Whether a command with so many arguments that are elements must be refused. A few do not matter; what many would
+    /// take besides their bytes must fit.
+    #[inline]
+    pub(crate) fn is_over_budget(&self, arguments: usize) -> bool {
+        let more = if arguments > FEW_ARGUMENTS {
+            arguments * ITEM_BYTES
+        } else {
+            0
+        };
+        self.used_bytes + more > self.memory_max_bytes
     }
 
     /// How many keys each database has, and how many of them have a time to live.
