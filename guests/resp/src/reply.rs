@@ -99,6 +99,11 @@ impl Reply {
         self.number(b':', number);
     }
 
+    /// An integer whose digits are there already.
+    pub(crate) fn digits(&mut self, digits: &Digits) {
+        self.signed_digits(b':', digits);
+    }
+
     /// How many there are of something.
     #[inline]
     pub(crate) fn count(&mut self, count: usize) {
@@ -201,7 +206,10 @@ impl Reply {
     }
 
     fn long_number(&mut self, sign: u8, number: i64) {
-        let digits = Digits::of(number);
+        self.signed_digits(sign, &Digits::of(number));
+    }
+
+    fn signed_digits(&mut self, sign: u8, digits: &Digits) {
         self.out.push(sign);
         self.out.extend_from_slice(digits.as_bytes());
         self.out.extend_from_slice(b"\r\n");

@@ -52,19 +52,20 @@ fn add(call: &mut Call<'_>, amount: i64) -> Outcome {
         .keyspace
         .change(call.arg(1), |text: &mut Text| {
             let value = number::integer(text.as_bytes()).ok_or(Fault::NOT_AN_INTEGER)?;
-            let sum = value.checked_add(amount).ok_or(Fault::OVERFLOW)?;
-            text.set(Digits::of(sum).as_bytes())?;
+            let sum = Digits::of(value.checked_add(amount).ok_or(Fault::OVERFLOW)?);
+            text.set(sum.as_bytes())?;
             Ok(sum)
         })?;
     let sum = match changed {
         Some(sum) => sum?,
         None => {
             let keyspace = &mut call.engine.keyspace;
-            keyspace.set(call.args.get(1), Digits::of(amount).as_bytes())?;
+            let amount = Digits::of(amount);
+            keyspace.set(call.args.get(1), amount.as_bytes())?;
             amount
         }
     };
-    call.engine.reply.integer(sum);
+    call.engine.reply.digits(&sum);
     Ok(())
 }
 
