@@ -2,13 +2,13 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use rustix::io::Errno;
 use socket2::{Domain, Socket, Type};
 
-use crate::messages::Messages;
+use crate::messages::{FIRST_WORDS_BYTES_MAX, Messages};
 
 /// How long a blocking step may take before the run is given up.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -17,8 +17,6 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 const SOURCES: usize = 64;
 /// Connections opened before the first of them must have been answered, so that no backlog is overrun.
 const BATCH: usize = 64;
-/// A blocking exchange of more could fill both directions' buffers and wait for itself.
-const FIRST_WORDS_BYTES_MAX: usize = 4096;
 const PORT_ATTEMPTS_MAX: usize = 20;
 
 /// Connects to `server`; `index` spreads connections over source addresses. Writes, too, time out when blocking.
@@ -59,8 +57,27 @@ fn dial_from(server: SocketAddr, source: Ipv4Addr) -> io::Result<TcpStream> {
 
 /// Opens `count` connections in batches and exchanges a first message on each, so that each is known to be served.
 pub fn dial_all(server: SocketAddr, count: usize, messages: &Messages) -> Result<Vec<TcpStream>> {
+    dial_many(server, count, messages, None)
+}
+
+/// The same, but as many as can be opened within `length`, if that is fewer.
+pub fn dial_within(
+    server: SocketAddr,
+    count: usize,
+    messages: &Messages,
+    length: Duration,
+) -> Result<Vec<TcpStream>> {
+    dial_many(server, count, messages, Some(Instant::now() + length))
+}
+
+fn dial_many(
+    server: SocketAddr,
+    count: usize,
+    messages: &Messages,
+    end: Option<Instant>,
+) -> Result<Vec<TcpStream>> {
     let mut streams = Vec::with_capacity(count);
-    while streams.len() < count {
+    while streams.len() < count && end.is_none_or(|end| Instant::now() < end) {
         let begin = streams.len();
         for index in begin..count.min(begin + BATCH) {
             let stream = dial(server, index).with_context(|| {
@@ -74,8 +91,8 @@ pub fn dial_all(server: SocketAddr, count: usize, messages: &Messages) -> Result
         }
         for (offset, stream) in streams[begin..].iter_mut().enumerate() {
             let index = begin + offset;
-            let message = messages.get(index, 0);
-            exchange(stream, &message[..message.len().min(FIRST_WORDS_BYTES_MAX)])
+            let (message, due) = messages.first_words(index);
+            ask(stream, message, due)
                 .with_context(|| format!("connection {} of {count} is not served", index + 1))?;
         }
     }
@@ -84,13 +101,18 @@ pub fn dial_all(server: SocketAddr, count: usize, messages: &Messages) -> Result
 
 /// Sends `message` and receives it back, blocking.
 pub fn exchange(stream: &mut TcpStream, message: &[u8]) -> Result<()> {
+    ask(stream, message, message)
+}
+
+/// Sends `message` and receives `due`, which is as long, blocking.
+pub fn ask(stream: &mut TcpStream, message: &[u8], due: &[u8]) -> Result<()> {
     let mut answer = [0; FIRST_WORDS_BYTES_MAX];
     let answer = answer
-        .get_mut(..message.len())
+        .get_mut(..due.len())
         .context("the message is too long for a blocking exchange")?;
     stream.write_all(message).context("cannot send")?;
     stream.read_exact(answer).map_err(no_answer)?;
-    ensure!(answer == message, "the answer differs from what was sent");
+    ensure!(answer == due, "the answer differs from what was due");
     Ok(())
 }
 

@@ -6,7 +6,7 @@
 //! - [`scenarios`]: one file for each question that is asked; they order the rooms below.
 //! - [`lab`]: what every scenario is given: the files, the cores, the settings.
 //! - [`server`]: a server process, started and stopped; [`children`] sees that none outlives the run.
-//! - [`load`]: the closed-loop load generator; [`churn`]: connections that come and go; [`dial`]: how both connect;
+//! - [`load`]: the load generator, in closed and open loops; [`schedule`]: when an open loop sends; [`churn`]: connections that come and go; [`dial`]: how both connect;
 //!   [`messages`]: what they send; [`page_server`]: what the pages guest fetches.
 //! - [`proc`], [`cores`]: what Linux tells and grants; [`stats`], [`report`]: figures and how they are shown.
 //! - [`artifacts`]: the files that are measured.
@@ -26,5 +26,6 @@ pub mod page_server;
 pub mod proc;
 pub mod report;
 pub mod scenarios;
+pub mod schedule;
 pub mod server;
 pub mod stats;

@@ -1,24 +1,33 @@
-//! The load generator: many connections in a closed loop on one thread; it must not know what serves them.
+//! The load generator: many connections on one thread, in a closed or an open loop; it must not know what serves them.
 
-use std::io::{ErrorKind, Read, Write};
+mod peer;
+
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, bail};
 use hdrhistogram::Histogram;
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 
+use peer::Peer;
+
 use crate::dial::dial_all;
 use crate::messages::Messages;
+use crate::schedule::Schedule;
 use crate::stats;
 
 const READ_BUFFER_BYTES: usize = 64 * 1024;
 const EVENTS_PER_TURN_MAX: usize = 1024;
 /// Longest wait in one poll, so that the end of the window and a stall are noticed.
 const POLL_TIMEOUT: Duration = Duration::from_millis(20);
+/// Nothing is due for longer than this: sleep. Shorter waits are spun, because a poll's timeout is whole milliseconds.
+const SPIN_MAX: Duration = Duration::from_millis(2);
 /// With no answer at all for this long the server is taken for dead.
 const STALL_MAX: Duration = Duration::from_secs(20);
+/// How long after the end of an open loop's window the answers to what was due in it may take.
+const CATCH_UP_MAX: Duration = Duration::from_secs(5);
 /// An end that no window reaches: bounds the count as the window bounds the time.
 const REQUESTS_MAX: u64 = 100_000_000;
 
@@ -37,7 +46,7 @@ pub struct Window {
     pub requests: u64,
     /// How long it really was.
     pub elapsed: Duration,
-    /// From the first byte sent to the last byte received, in nanoseconds.
+    /// From the first byte sent, in an open loop from when it was to be sent, to the last byte received, in nanoseconds.
     pub latency_ns: Histogram<u64>,
 }
 
@@ -52,20 +61,12 @@ impl Window {
     }
 }
 
-struct Peer {
-    stream: TcpStream,
-    sequence: u64,
-    sent: usize,
-    received: usize,
-    started: Instant,
-    waiting: bool,
-}
-
 /// What is to follow an answer.
-#[derive(Clone, Copy, PartialEq)]
-enum Then {
+enum Then<'a> {
     SendNext,
     Rest,
+    /// The next that is due, if there is one, of a schedule that began at that instant.
+    Keep(&'a mut Schedule, Instant),
 }
 
 impl Load {
@@ -108,12 +109,12 @@ impl Load {
         for index in 0..self.peers.len() {
             if !self.peers[index].waiting {
                 self.peers[index].start(Instant::now());
-                self.advance(index, false, Then::SendNext, &mut window)?;
+                self.advance(index, false, &mut Then::SendNext, &mut window)?;
             }
         }
         let mut progress = (begin, 0);
         loop {
-            self.turn(Then::SendNext, &mut window)?;
+            self.turn(POLL_TIMEOUT, &mut Then::SendNext, &mut window)?;
             let now = Instant::now();
             if now >= begin + length || window.requests >= REQUESTS_MAX || stop() {
                 window.elapsed = now - begin;
@@ -123,13 +124,52 @@ impl Load {
         }
     }
 
+    /// Loads the server with so many requests per second, all connections together, for `length`, however slowly it
+    /// answers. A request that cannot be sent in time, because the one before it has no answer yet, is sent late and its
+    /// latency counts from when it was to be sent. The window ends when all that was due in it is answered.
+    pub fn run_at(&mut self, rate_per_second: u64, length: Duration) -> Result<Window> {
+        self.finish()?;
+        let mut schedule = Schedule::new(rate_per_second, self.peers.len(), length);
+        let mut window = Window::empty();
+        let begin = Instant::now();
+        let mut progress = (begin, 0);
+        while !schedule.is_over() {
+            while let Some(index) = schedule.pop_due(begin.elapsed()) {
+                if !self.peers[index].waiting {
+                    self.begin_due(index, &mut schedule, begin)?;
+                }
+            }
+            let pause = match schedule.next() {
+                Some(next) => next.saturating_sub(begin.elapsed() + SPIN_MAX),
+                None => POLL_TIMEOUT,
+            };
+            self.turn(
+                pause.min(POLL_TIMEOUT),
+                &mut Then::Keep(&mut schedule, begin),
+                &mut window,
+            )?;
+            let now = Instant::now();
+            progress = self.check_progress(progress, now, window.requests)?;
+            if now > begin + length + CATCH_UP_MAX {
+                let (requests, unanswered) = schedule.requests();
+                bail!(
+                    "cannot keep up with {rate_per_second} requests/s: {unanswered} of {requests} had no answer {} s \
+                     after the last was due",
+                    CATCH_UP_MAX.as_secs()
+                );
+            }
+        }
+        window.elapsed = begin.elapsed();
+        Ok(window)
+    }
+
     /// Receives what is under way and sends nothing new: afterwards every request was answered and verified.
     pub fn finish(&mut self) -> Result<Window> {
         let begin = Instant::now();
         let mut window = Window::empty();
         let mut progress = (begin, 0);
         while self.peers.iter().any(|peer| peer.waiting) {
-            self.turn(Then::Rest, &mut window)?;
+            self.turn(POLL_TIMEOUT, &mut Then::Rest, &mut window)?;
             progress = self.check_progress(progress, Instant::now(), window.requests)?;
         }
         window.elapsed = begin.elapsed();
@@ -156,8 +196,23 @@ impl Load {
         Ok(last)
     }
 
-    fn turn(&mut self, then: Then, window: &mut Window) -> Result<()> {
-        match self.poll.poll(&mut self.events, Some(POLL_TIMEOUT)) {
+    /// Begins the oldest request that waits on a connection that is free.
+    fn begin_due(&mut self, index: usize, schedule: &mut Schedule, begin: Instant) -> Result<()> {
+        match schedule.begin(index) {
+            Some(intended) => self.begin(index, begin + intended),
+            None => Ok(()),
+        }
+    }
+
+    fn begin(&mut self, index: usize, started: Instant) -> Result<()> {
+        let peer = &mut self.peers[index];
+        peer.start(started);
+        peer.send(self.messages.get(index, peer.sequence))
+            .with_context(|| peer.describe(index))
+    }
+
+    fn turn(&mut self, timeout: Duration, then: &mut Then, window: &mut Window) -> Result<()> {
+        match self.poll.poll(&mut self.events, Some(timeout)) {
             Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(()),
             result => result.context("cannot poll")?,
         }
@@ -174,93 +229,32 @@ impl Load {
         &mut self,
         index: usize,
         readable: bool,
-        then: Then,
+        then: &mut Then,
         window: &mut Window,
     ) -> Result<()> {
         let peer = &mut self.peers[index];
         let message = self.messages.get(index, peer.sequence);
-        peer.advance(message, readable, &mut self.buffer)
-            .with_context(|| describe(index, peer))?;
-        if peer.waiting && peer.received == message.len() {
-            let now = Instant::now();
-            let latency = now - peer.started;
-            window.requests += 1;
-            window
-                .latency_ns
-                .saturating_record(latency.as_nanos() as u64);
-            peer.sequence += 1;
-            peer.waiting = false;
-            if then == Then::SendNext {
-                peer.start(now);
-                let message = self.messages.get(index, peer.sequence);
-                peer.send(message).with_context(|| describe(index, peer))?;
-            }
-        }
-        Ok(())
-    }
-}
-
-fn describe(index: usize, peer: &Peer) -> String {
-    format!(
-        "connection {} failed at its request {} ({} bytes sent, {} received)",
-        index + 1,
-        peer.sequence + 1,
-        peer.sent,
-        peer.received
-    )
-}
-
-impl Peer {
-    fn start(&mut self, now: Instant) {
-        self.started = now;
-        self.sent = 0;
-        self.received = 0;
-        self.waiting = true;
-    }
-
-    fn advance(&mut self, message: &[u8], readable: bool, buffer: &mut [u8]) -> Result<()> {
-        if self.waiting {
-            self.send(message)?;
-        }
-        if !readable {
+        let answer = self.messages.answer(index, peer.sequence);
+        peer.advance(message, answer, readable, &mut self.buffer)
+            .with_context(|| peer.describe(index))?;
+        if !peer.waiting || peer.received < answer.len() {
             return Ok(());
         }
-        loop {
-            let count = match self.stream.read(buffer) {
-                Ok(0) => bail!("the server closed the connection"),
-                Ok(count) => count,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
-                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-                Err(error) => return Err(error).context("cannot receive"),
-            };
-            ensure!(self.waiting, "{count} bytes came that nobody had asked for");
-            let due = &message[self.received..self.sent];
-            ensure!(
-                count <= due.len(),
-                "{count} bytes came, {} were due",
-                due.len()
-            );
-            ensure!(
-                buffer[..count] == due[..count],
-                "the answer differs from what was sent"
-            );
-            self.received += count;
-            // Short means drained; and after the whole answer a further read could only find nothing.
-            if count < buffer.len() || self.received == message.len() {
-                return Ok(());
+        let now = Instant::now();
+        let latency = now - peer.started;
+        window.requests += 1;
+        window
+            .latency_ns
+            .saturating_record(latency.as_nanos() as u64);
+        peer.sequence += 1;
+        peer.waiting = false;
+        match then {
+            Then::SendNext => self.begin(index, now),
+            Then::Rest => Ok(()),
+            Then::Keep(schedule, begin) => {
+                schedule.answered();
+                self.begin_due(index, schedule, *begin)
             }
         }
-    }
-
-    fn send(&mut self, message: &[u8]) -> Result<()> {
-        while self.sent < message.len() {
-            match self.stream.write(&message[self.sent..]) {
-                Ok(count) => self.sent += count,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(error).context("cannot send"),
-            }
-        }
-        Ok(())
     }
 }

@@ -2,10 +2,10 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use wisted_bench::churn::Churn;
-use wisted_bench::load::Load;
+use wisted_bench::load::{Load, Window};
 use wisted_bench::messages::Messages;
 
 const WINDOW: Duration = Duration::from_millis(100);
@@ -58,7 +58,7 @@ fn a_changed_byte_is_noticed() {
             *byte ^= 1;
         }
     });
-    assert!(error.contains("differs from what was sent"), "{error}");
+    assert!(error.contains("differs from what was due"), "{error}");
 }
 
 #[test]
@@ -91,4 +91,80 @@ fn short_connections_are_counted_to_their_end() {
     let mut churn = Churn::begin(server(|_, _| {}), 4, Messages::binary(64)).unwrap();
     let window = churn.run(WINDOW).unwrap();
     assert!(window.requests > 4 && window.latency_ns.len() == window.requests);
+}
+
+#[test]
+fn an_open_loop_keeps_its_rate() {
+    let mut load = Load::connect(server(|_, _| {}), 5, Messages::binary(64)).unwrap();
+    let begin = Instant::now();
+    let window = load.run_at(2000, Duration::from_millis(250)).unwrap();
+    assert_eq!((window.requests, window.latency_ns.len()), (500, 500));
+    assert!(begin.elapsed() >= Duration::from_micros(249_500));
+    assert_eq!(load.finish().unwrap().requests, 0);
+}
+
+#[test]
+fn an_open_loop_verifies_answers() {
+    let mut load = Load::connect(
+        server(|read, answer| answer[0] ^= u8::from(read == 20)),
+        3,
+        Messages::binary(64),
+    )
+    .unwrap();
+    let error = load.run_at(10_000, WINDOW).err().unwrap();
+    assert!(format!("{error:#}").contains("differs"), "{error:#}");
+}
+
+#[test]
+fn an_open_loop_goes_on_after_a_closed_one() {
+    let mut load = Load::connect(server(|_, _| {}), 5, Messages::binary(64)).unwrap();
+    load.run(WINDOW, || false).unwrap();
+    assert_eq!(load.run_at(1000, WINDOW).unwrap().requests, 100);
+    assert!(load.run(WINDOW, || false).unwrap().requests >= 5);
+}
+
+/// A server that does nothing for a fifth of the time. In a closed loop that delays one request of thousands, since nobody
+/// asks meanwhile; in an open one all the requests that were due meanwhile.
+#[test]
+fn a_stall_shows_in_the_open_loop() {
+    const STALL: Duration = Duration::from_millis(200);
+    fn stall(read: usize, _: &mut Vec<u8>) {
+        if read == 50 {
+            std::thread::sleep(STALL);
+        }
+    }
+    let window = 5 * STALL;
+    let at = |window: &Window, quantile| {
+        Duration::from_nanos(window.latency_ns.value_at_quantile(quantile))
+    };
+    let mut load = Load::connect(server(stall), 1, Messages::binary(64)).unwrap();
+    let closed = load.run(window, || false).unwrap();
+    assert!(closed.latency_ns.max() >= STALL.as_nanos() as u64);
+    assert!(at(&closed, 0.99) < STALL / 4, "{:?}", at(&closed, 0.99));
+    let mut load = Load::connect(server(stall), 1, Messages::binary(64)).unwrap();
+    let open = load.run_at(1000, window).unwrap();
+    assert!(at(&open, 0.99) > STALL / 2, "{:?}", at(&open, 0.99));
+    assert!(at(&open, 0.9) > STALL / 8, "{:?}", at(&open, 0.9));
+}
+
+#[test]
+fn a_server_that_cannot_keep_up_is_an_error_and_not_a_figure() {
+    fn slow(_: usize, _: &mut Vec<u8>) {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let mut load = Load::connect(server(slow), 1, Messages::binary(64)).unwrap();
+    let error = load.run_at(5000, WINDOW).err().unwrap();
+    assert!(
+        format!("{error:#}").contains("cannot keep up with 5000"),
+        "{error:#}"
+    );
+}
+
+#[test]
+fn lines_come_back_in_upper_case() {
+    let upper_case = server(|_, answer| answer.make_ascii_uppercase());
+    let messages = || Messages::lines_to_upper_case(10_000);
+    let mut load = Load::connect(upper_case, 3, messages()).unwrap();
+    assert!(load.run(WINDOW, || false).unwrap().requests >= 3);
+    assert!(Load::connect(server(|_, _| {}), 1, messages()).is_err());
 }
