@@ -48,6 +48,7 @@ pub fn run(lab: &Lab) -> Result<Outcome> {
             "CPU µs/connection",
             "ratio",
             "connections/s",
+            "rate ratio",
             "p50 µs",
             "p99 µs",
             "load busy %",
@@ -62,15 +63,16 @@ pub fn run(lab: &Lab) -> Result<Outcome> {
         table.row([
             kind.to_string(),
             typical(|sample| sample.cpu_us),
-            figure(median(
-                own.iter().filter_map(|sample| ratio(sample, &samples)),
-            )),
+            to_native(&own, &samples, |sample| sample.cpu_us),
             typical(|sample| sample.per_second),
+            to_native(&own, &samples, |sample| sample.per_second),
             typical(|sample| sample.latency.p50_us),
             typical(|sample| sample.latency.p99_us),
             typical(|sample| 100.0 * sample.load_busy),
         ]);
     }
+    table.note("ratios: to native in the same round, of the CPU (less is better) and of the rate (more is better)");
+    table.note("compare rates only where the load generator is less busy than the server");
     Ok(Outcome {
         tables: vec![table],
         raw: samples.iter().map(Sample::json).collect(),
@@ -94,11 +96,15 @@ fn sample(lab: &Lab, server: &Server, kind: Kind, round: usize) -> Result<Sample
     })
 }
 
-fn ratio(sample: &Sample, samples: &[Sample]) -> Option<f64> {
-    let native = samples
-        .iter()
-        .find(|other| other.kind == Kind::Native && other.round == sample.round)?;
-    Some(sample.cpu_us / native.cpu_us)
+/// The median ratio of a figure to that of native in the same round.
+fn to_native(own: &[&Sample], samples: &[Sample], of: fn(&Sample) -> f64) -> String {
+    let ratio = |sample: &&Sample| {
+        let native = samples
+            .iter()
+            .find(|other| other.kind == Kind::Native && other.round == sample.round)?;
+        Some(of(sample) / of(native))
+    };
+    figure(median(own.iter().filter_map(ratio)))
 }
 
 impl Sample {
