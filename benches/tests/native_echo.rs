@@ -11,8 +11,9 @@ struct Native {
 }
 
 impl Native {
-    fn start() -> Native {
+    fn start(protocol: &str) -> Native {
         let mut command = Command::new(env!("CARGO_BIN_EXE_native-echo"));
+        command.arg(protocol);
         let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap())
@@ -41,7 +42,7 @@ impl Drop for Native {
 #[test]
 fn a_peer_that_reads_late_gets_everything() {
     const BYTES: usize = 32 * 1024 * 1024;
-    let native = Native::start();
+    let native = Native::start("echo");
     let mut writing = native.connect();
     let mut reading = writing.try_clone().unwrap();
     let sent: Vec<u8> = (0..BYTES).map(|index| (index / 7 % 251) as u8).collect();
@@ -65,7 +66,7 @@ fn a_peer_that_reads_late_gets_everything() {
 
 #[test]
 fn a_reset_ends_one_connection_only() {
-    let native = Native::start();
+    let native = Native::start("echo");
     let mut neighbour = native.connect();
     let mut rude = native.connect();
     rude.write_all(&[1; 100_000]).unwrap();
@@ -80,11 +81,37 @@ fn a_reset_ends_one_connection_only() {
 
 #[test]
 fn a_half_closed_peer_gets_its_answer_and_the_end() {
-    let native = Native::start();
+    let native = Native::start("echo");
     let mut stream = native.connect();
     stream.write_all(b"last words").unwrap();
     stream.shutdown(Shutdown::Write).unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     assert_eq!(answer, "last words");
+}
+
+#[test]
+fn lines_are_answered_in_upper_case_wherever_they_are_cut() {
+    let native = Native::start("line");
+    let mut stream = native.connect();
+    stream.set_nodelay(true).unwrap();
+    let mut answers = [0; 4];
+    for (sent, answer) in [
+        ("ab", ""),
+        ("c\nde", "ABC\n"),
+        ("f\n", "DEF\n"),
+        ("x\ny\n", "X\nY\n"),
+    ] {
+        stream.write_all(sent.as_bytes()).unwrap();
+        stream.read_exact(&mut answers[..answer.len()]).unwrap();
+        assert_eq!(&answers[..answer.len()], answer.as_bytes());
+    }
+}
+
+#[test]
+fn an_endless_line_ends_its_connection() {
+    let native = Native::start("line");
+    let mut stream = native.connect();
+    stream.write_all(&[b'x'; 64 * 1024 + 1]).unwrap();
+    assert!(matches!(stream.read(&mut [0; 1]), Ok(0) | Err(_)));
 }

@@ -1,4 +1,5 @@
-//! The native baseline: an echo server written by hand on mio, single-threaded; it must not know of Wisted.
+//! The native baseline: echo, or with the argument `line` each line in upper case, written by hand on mio,
+//! single-threaded; it must not know of Wisted.
 //!
 //! It does what a careful engineer would do and nothing more: one `epoll_ctl` a connection (edge-triggered, both
 //! directions), one read and one write a request, a shared read buffer, and memory of its own for a connection only
@@ -19,15 +20,19 @@ const BACKLOG: i32 = 4096;
 const EVENTS_PER_TURN_MAX: usize = 1024;
 /// A peer that sends without pause gets this many reads before the others have their turn.
 const READS_PER_TURN_MAX: usize = 16;
+/// A longer line ends its connection.
+const LINE_MAX_BYTES: usize = 64 * 1024;
 const LISTENER: Token = Token(usize::MAX);
 
 fn main() -> io::Result<()> {
-    Server::listen()?.run()
+    let lines = std::env::args().nth(1).as_deref() == Some("line");
+    Server::listen(lines)?.run()
 }
 
 struct Server {
     poll: Poll,
     listener: TcpListener,
+    lines: bool,
     connections: Slab<Connection>,
     /// Connections whose budget was spent before they were drained: no further edge will announce the rest.
     unfinished: Vec<usize>,
@@ -39,6 +44,8 @@ struct Connection {
     /// What the socket did not take. While there is any, nothing is read: that is the backpressure, and the bound.
     unsent: Vec<u8>,
     sent: usize,
+    /// With lines: one that is not complete.
+    partial: Vec<u8>,
     peer_finished: bool,
 }
 
@@ -51,7 +58,7 @@ enum Progress {
 }
 
 impl Server {
-    fn listen() -> io::Result<Server> {
+    fn listen(lines: bool) -> io::Result<Server> {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
         socket.set_reuse_address(true)?;
         // Accepted sockets inherit it, which saves a system call for each.
@@ -67,6 +74,7 @@ impl Server {
         Ok(Server {
             poll,
             listener,
+            lines,
             connections: Slab::new(),
             unfinished: Vec::new(),
             buffer: vec![0; READ_BUFFER_BYTES].into_boxed_slice(),
@@ -127,6 +135,7 @@ impl Server {
                 stream,
                 unsent: Vec::new(),
                 sent: 0,
+                partial: Vec::new(),
                 peer_finished: false,
             });
         }
@@ -149,7 +158,7 @@ impl Server {
         let Some(connection) = self.connections.get_mut(key) else {
             return;
         };
-        match connection.advance(&mut self.buffer, thorough) {
+        match connection.advance(&mut self.buffer, self.lines, thorough) {
             Ok(Progress::Waiting) => {}
             Ok(Progress::BudgetSpent) => self.unfinished.push(key),
             // An error ends its own connection only. Dropping the stream deregisters it.
@@ -159,7 +168,7 @@ impl Server {
 }
 
 impl Connection {
-    fn advance(&mut self, buffer: &mut [u8], thorough: bool) -> io::Result<Progress> {
+    fn advance(&mut self, buffer: &mut [u8], lines: bool, thorough: bool) -> io::Result<Progress> {
         // Reading was held back while bytes were unsent, so that edges may have passed unused.
         let thorough = thorough || !self.unsent.is_empty();
         for _ in 0..READS_PER_TURN_MAX {
@@ -181,7 +190,11 @@ impl Connection {
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(error) => return Err(error),
             };
-            self.send(&buffer[..count])?;
+            if lines {
+                self.send_lines(&mut buffer[..count])?;
+            } else {
+                self.send(&buffer[..count])?;
+            }
             if count < buffer.len() && self.unsent.is_empty() && !thorough {
                 return Ok(Progress::Waiting);
             }
@@ -189,8 +202,31 @@ impl Connection {
         Ok(Progress::BudgetSpent)
     }
 
+    /// Answers all lines that are complete at once: upper-casing touches no newline.
+    fn send_lines(&mut self, bytes: &mut [u8]) -> io::Result<()> {
+        let end = bytes.iter().rposition(|&byte| byte == b'\n');
+        let (complete, rest) = bytes.split_at_mut(end.map_or(0, |end| end + 1));
+        complete.make_ascii_uppercase();
+        if self.partial.is_empty() || complete.is_empty() {
+            self.send(complete)?;
+        } else {
+            let mut line = std::mem::take(&mut self.partial);
+            line.make_ascii_uppercase();
+            line.extend_from_slice(complete);
+            self.send(&line)?;
+        }
+        if self.partial.len() + rest.len() > LINE_MAX_BYTES {
+            return Err(ErrorKind::InvalidData.into());
+        }
+        self.partial.extend_from_slice(rest);
+        Ok(())
+    }
+
     /// Writes straight to the socket and keeps what it does not take.
     fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
         let taken = match self.stream.write(bytes) {
             Ok(taken) => taken,
             Err(error)
