@@ -7,6 +7,14 @@ use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
 
 const TARGET: &str = "wasm32-wasip2";
+/// What cargo has set for this bench: with it some build scripts take their crate for changed, and build it anew.
+const OF_THE_OUTER_CARGO: [&str; 5] = [
+    "CARGO_PKG_",
+    "CARGO_MANIFEST_",
+    "CARGO_BIN_",
+    "CARGO_CRATE_",
+    "CARGO_PRIMARY_",
+];
 
 /// A guest that a scenario runs.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -17,6 +25,10 @@ pub enum Guest {
     Pages,
     /// Loops for ever on `do spin`; writes back lines that begin with `echo `.
     Hostile,
+    /// Writes back lines in upper case.
+    Line,
+    /// No guest of this host's, but a command on WASI's sockets.
+    Wasi,
 }
 
 impl Guest {
@@ -26,24 +38,39 @@ impl Guest {
             Guest::Echo => "echo",
             Guest::Pages => "pages",
             Guest::Hostile => "hostile",
+            Guest::Line => "line",
+            Guest::Wasi => "wasi-peer",
         }
     }
+}
+
+/// The binaries of this crate, where cargo has put them.
+#[derive(Clone, Debug, Default)]
+pub struct Binaries {
+    /// The baseline.
+    pub native: PathBuf,
+    /// The peer `tokio`.
+    pub tokio: PathBuf,
+    /// What runs the peer `wasi`.
+    pub wasi_host: PathBuf,
+    /// The host inside a process that counts its allocations.
+    pub allocations: PathBuf,
 }
 
 /// The files, as far as the chosen scenarios need them.
 #[derive(Default)]
 pub struct Artifacts {
-    native: PathBuf,
+    binaries: Binaries,
     wisted: Option<PathBuf>,
     guests: Vec<(Guest, PathBuf)>,
 }
 
 impl Artifacts {
-    /// Takes `native` as it is, and with any `guests` to run builds those and the host. `WISTED_BIN` (the binary) and
+    /// Takes `binaries` as they are, and with any `guests` to run builds those and the host. `WISTED_BIN` (the binary) and
     /// `WISTED_GUESTS` (a folder of `echo.wasm`, …) replace what would be built.
-    pub fn prepare(native: PathBuf, guests: &[Guest]) -> Result<Artifacts> {
+    pub fn prepare(binaries: Binaries, guests: &[Guest]) -> Result<Artifacts> {
         let mut artifacts = Artifacts {
-            native,
+            binaries,
             ..Artifacts::default()
         };
         if guests.is_empty() {
@@ -66,9 +93,9 @@ impl Artifacts {
         Ok(artifacts)
     }
 
-    /// The native baseline.
-    pub fn native(&self) -> &Path {
-        &self.native
+    /// The binaries of this crate.
+    pub fn binaries(&self) -> &Binaries {
+        &self.binaries
     }
 
     /// The host.
@@ -162,6 +189,15 @@ fn cargo_build(arguments: &[&str]) -> Result<Vec<Value>> {
         .args(arguments)
         .current_dir(workspace())
         .stderr(Stdio::inherit());
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy().into_owned();
+        if OF_THE_OUTER_CARGO
+            .iter()
+            .any(|prefix| name.starts_with(prefix))
+        {
+            command.env_remove(name);
+        }
+    }
     eprintln!("building: cargo build --release {}", arguments.join(" "));
     let output = command.output().context("cannot run cargo")?;
     ensure!(
@@ -176,6 +212,7 @@ fn cargo_build(arguments: &[&str]) -> Result<Vec<Value>> {
         .collect())
 }
 
-fn workspace() -> &'static Path {
+/// The workspace's root folder.
+pub fn workspace() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
 }

@@ -8,12 +8,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use clap::Parser;
 use rustix::process::{Resource, getrlimit, setrlimit};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
-use crate::artifacts::Artifacts;
+use crate::artifacts::{Artifacts, Binaries};
 use crate::children;
 use crate::cores::Cores;
-use crate::lab::{Lab, Settings};
+use crate::lab::{Lab, PeerSettings, Settings};
+use crate::peers::{Contender, Protocol};
 use crate::scenarios::Scenario;
 use crate::server::Kind;
 
@@ -25,7 +26,7 @@ use crate::server::Kind;
     version
 )]
 struct Arguments {
-    /// Which scenarios to run [default: all]
+    /// Which scenarios to run [default: all but peers]
     #[arg(value_enum)]
     scenarios: Vec<Scenario>,
 
@@ -62,13 +63,33 @@ struct Arguments {
     #[arg(long, value_name = "B,…", value_delimiter = ',', value_parser = positive, default_value = "64,4096,65536")]
     sizes: Vec<usize>,
 
-    /// Connections in `idle` [default: 10000, with --quick 1000]
+    /// Connections in `idle` and at the end of `peers` [default: 10000, with --quick 1000]
     #[arg(long, value_name = "N", value_parser = positive)]
     idle: Option<usize>,
 
     /// Added to every `wisted run`; may be repeated
     #[arg(long, value_name = "ARG", allow_hyphen_values = true)]
     wisted_arg: Vec<String>,
+
+    /// Servers in `peers` [default: all]
+    #[arg(long, value_enum, value_name = "SERVER,…", value_delimiter = ',')]
+    peers: Vec<Contender>,
+
+    /// Protocols in `peers`
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "echo,line")]
+    protocols: Vec<Protocol>,
+
+    /// Connections × message bytes in `peers` [default: 50x64,50x4096,1000x64, with --quick 50x64]
+    #[arg(long, value_name = "NxB,…", value_delimiter = ',', value_parser = cell)]
+    cells: Option<Vec<(usize, usize)>>,
+
+    /// Requests per second of the open loop in `peers`, all connections together
+    #[arg(long, value_name = "N", value_parser = positive, default_value = "10000")]
+    rate: usize,
+
+    /// Where `peers` writes peers.md and peers.svg [default: docs, with --quick target/peers]
+    #[arg(long, value_name = "FOLDER")]
+    docs: Option<PathBuf>,
 
     /// Given by cargo
     #[arg(long, hide = true)]
@@ -83,6 +104,13 @@ fn positive(text: &str) -> Result<usize, String> {
     }
 }
 
+fn cell(text: &str) -> Result<(usize, usize), String> {
+    let (connections, size) = text
+        .split_once(['x', '×'])
+        .ok_or("is not connections x bytes, such as 50x64")?;
+    Ok((positive(connections)?, positive(size)?))
+}
+
 fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text.parse().map_err(|_| "is not a number")?;
     match Duration::try_from_secs_f64(seconds) {
@@ -93,9 +121,9 @@ fn seconds(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// Runs the bench as the command line says. `native` is the binary of the baseline.
-pub fn main(native: PathBuf) -> ExitCode {
-    match run(Arguments::parse(), native) {
+/// Runs the bench as the command line says.
+pub fn main(binaries: Binaries) -> ExitCode {
+    match run(Arguments::parse(), binaries) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -106,13 +134,18 @@ pub fn main(native: PathBuf) -> ExitCode {
 }
 
 /// Whether every scenario could be measured.
-fn run(arguments: Arguments, native: PathBuf) -> Result<bool> {
+fn run(arguments: Arguments, binaries: Binaries) -> Result<bool> {
     children::end_with_signals()?;
     raise_descriptor_limit()?;
     let scenarios = if arguments.scenarios.is_empty() {
         Scenario::all()
     } else {
         arguments.scenarios
+    };
+    let contenders = if arguments.peers.is_empty() {
+        Contender::all()
+    } else {
+        arguments.peers
     };
     let settings = Settings {
         quick: arguments.quick,
@@ -123,15 +156,22 @@ fn run(arguments: Arguments, native: PathBuf) -> Result<bool> {
         sizes_bytes: arguments.sizes,
         idle: arguments.idle,
         wisted_arguments: arguments.wisted_arg,
+        peers: PeerSettings {
+            contenders,
+            protocols: arguments.protocols,
+            cells: arguments.cells,
+            rate_per_second: arguments.rate as u64,
+            docs: arguments.docs,
+        },
     };
     let mut guests: Vec<_> = scenarios
         .iter()
-        .flat_map(|scenario| scenario.guests(&settings.kinds))
+        .flat_map(|scenario| scenario.guests(&settings.kinds, &settings.peers.contenders))
         .collect();
     guests.sort();
     guests.dedup();
     // Before this process is moved to one core, so that the compiler has them all.
-    let artifacts = Artifacts::prepare(native, &guests)?;
+    let artifacts = Artifacts::prepare(binaries, &guests)?;
     let cores = Cores::choose()?;
     cores.enter_load_core()?;
     println!(
@@ -140,9 +180,11 @@ fn run(arguments: Arguments, native: PathBuf) -> Result<bool> {
     );
 
     let mut raw = Map::new();
-    raw.insert("machine".into(), machine(&cores.description));
     raw.insert("settings".into(), settings.json());
     let lab = Lab::new(settings, artifacts, cores)?;
+    let machine = lab.machine().into_iter();
+    let machine = machine.map(|(what, text)| (what.into(), text.into()));
+    raw.insert("machine".into(), Value::Object(machine.collect()));
     let mut all_measured = true;
     for scenario in scenarios {
         let begin = Instant::now();
@@ -157,7 +199,7 @@ fn run(arguments: Arguments, native: PathBuf) -> Result<bool> {
                 eprintln!("\nerror: {scenario}: {error:#}");
                 raw.insert(
                     scenario.to_string(),
-                    json!({ "error": format!("{error:#}") }),
+                    serde_json::json!({ "error": format!("{error:#}") }),
                 );
             }
         }
@@ -175,26 +217,6 @@ fn raise_descriptor_limit() -> Result<()> {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
     setrlimit(Resource::Nofile, limit).context("cannot raise the limit of open files")
-}
-
-fn machine(cores: &str) -> Value {
-    let first_line = |path: &str| {
-        fs::read_to_string(path)
-            .unwrap_or_default()
-            .lines()
-            .next()
-            .map(str::to_owned)
-    };
-    let cpu_info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = cpu_info
-        .lines()
-        .find_map(|line| line.strip_prefix("model name")?.split(": ").nth(1));
-    json!({
-        "cpu": model,
-        "kernel": first_line("/proc/sys/kernel/osrelease"),
-        "load_average": first_line("/proc/loadavg"),
-        "cores": cores,
-    })
 }
 
 #[cfg(test)]
@@ -224,12 +246,21 @@ mod tests {
     }
 
     #[test]
+    fn cells_are_connections_and_bytes() {
+        let arguments = Arguments::parse_from(["bench", "peers", "--cells", "50x64,1×4096"]);
+        assert_eq!(arguments.cells, Some(vec![(50, 64), (1, 4096)]));
+    }
+
+    #[test]
     fn senseless_values_are_refused() {
         for bad in [
             ["--rounds", "0"],
             ["--seconds", "0"],
             ["--seconds", "nan"],
             ["--sizes", "x"],
+            ["--cells", "50"],
+            ["--cells", "0x64"],
+            ["--rate", "0"],
         ] {
             assert!(
                 Arguments::try_parse_from(["bench", bad[0], bad[1]]).is_err(),

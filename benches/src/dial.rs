@@ -57,46 +57,68 @@ fn dial_from(server: SocketAddr, source: Ipv4Addr) -> io::Result<TcpStream> {
 
 /// Opens `count` connections in batches and exchanges a first message on each, so that each is known to be served.
 pub fn dial_all(server: SocketAddr, count: usize, messages: &Messages) -> Result<Vec<TcpStream>> {
-    dial_many(server, count, messages, None)
+    let mut streams = Vec::with_capacity(count);
+    while streams.len() < count {
+        dial_batch(server, count, messages, &mut streams)?;
+    }
+    Ok(streams)
 }
 
-/// The same, but as many as can be opened within `length`, if that is fewer.
+/// Connections that were opened, and why they are fewer than was asked for.
+pub struct AsManyAsFit {
+    /// Each was answered once.
+    pub streams: Vec<TcpStream>,
+    /// What stopped it, if something did.
+    pub stopped: Option<anyhow::Error>,
+}
+
+/// The same as [`dial_all`], but as many as the server takes within `length`.
 pub fn dial_within(
     server: SocketAddr,
     count: usize,
     messages: &Messages,
     length: Duration,
-) -> Result<Vec<TcpStream>> {
-    dial_many(server, count, messages, Some(Instant::now() + length))
+) -> AsManyAsFit {
+    let begin = Instant::now();
+    let mut streams = Vec::with_capacity(count);
+    let mut stopped = None;
+    while streams.len() < count && stopped.is_none() {
+        let whole = streams.len();
+        if begin.elapsed() >= length {
+            stopped = Some(anyhow::anyhow!("{} s were over", length.as_secs_f64()));
+        } else if let Err(error) = dial_batch(server, count, messages, &mut streams) {
+            // Of the last batch, nobody knows which are served.
+            streams.truncate(whole);
+            stopped = Some(error);
+        }
+    }
+    AsManyAsFit { streams, stopped }
 }
 
-fn dial_many(
+fn dial_batch(
     server: SocketAddr,
     count: usize,
     messages: &Messages,
-    end: Option<Instant>,
-) -> Result<Vec<TcpStream>> {
-    let mut streams = Vec::with_capacity(count);
-    while streams.len() < count && end.is_none_or(|end| Instant::now() < end) {
-        let begin = streams.len();
-        for index in begin..count.min(begin + BATCH) {
-            let stream = dial(server, index).with_context(|| {
-                format!(
-                    "cannot open connection {} of {count} to {server}",
-                    index + 1
-                )
-            })?;
-            stream.set_read_timeout(Some(PATIENCE))?;
-            streams.push(stream);
-        }
-        for (offset, stream) in streams[begin..].iter_mut().enumerate() {
-            let index = begin + offset;
-            let (message, due) = messages.first_words(index);
-            ask(stream, message, due)
-                .with_context(|| format!("connection {} of {count} is not served", index + 1))?;
-        }
+    streams: &mut Vec<TcpStream>,
+) -> Result<()> {
+    let begin = streams.len();
+    for index in begin..count.min(begin + BATCH) {
+        let stream = dial(server, index).with_context(|| {
+            format!(
+                "cannot open connection {} of {count} to {server}",
+                index + 1
+            )
+        })?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        streams.push(stream);
     }
-    Ok(streams)
+    for (offset, stream) in streams[begin..].iter_mut().enumerate() {
+        let index = begin + offset;
+        let (message, due) = messages.first_words(index);
+        ask(stream, message, due)
+            .with_context(|| format!("connection {} of {count} is not served", index + 1))?;
+    }
+    Ok(())
 }
 
 /// Sends `message` and receives it back, blocking.

@@ -1,6 +1,7 @@
 //! What every scenario is given: files, cores, settings; it must not know the scenarios.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -8,10 +9,11 @@ use anyhow::Result;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::artifacts::{Artifacts, Guest};
+use crate::artifacts::{Artifacts, Binaries, Guest};
 use crate::children;
 use crate::cores::{Cores, Place};
-use crate::server::{Kind, Server};
+use crate::peers::{Contender, Protocol};
+use crate::server::{Identity, Kind, Server};
 
 /// How long and how much, as the command line says.
 #[derive(Clone, Debug)]
@@ -32,6 +34,23 @@ pub struct Settings {
     pub idle: Option<usize>,
     /// Added to every `wisted run`.
     pub wisted_arguments: Vec<String>,
+    /// What `peers` compares.
+    pub peers: PeerSettings,
+}
+
+/// What `peers` compares.
+#[derive(Clone, Debug)]
+pub struct PeerSettings {
+    /// Which servers, in the order of a round.
+    pub contenders: Vec<Contender>,
+    /// What is spoken.
+    pub protocols: Vec<Protocol>,
+    /// Numbers of connections and message sizes in bytes; `None` for the default.
+    pub cells: Option<Vec<(usize, usize)>>,
+    /// Requests per second of the open loop.
+    pub rate_per_second: u64,
+    /// Where `peers.md` and `peers.svg` are written; `None` for the default.
+    pub docs: Option<PathBuf>,
 }
 
 impl Settings {
@@ -60,6 +79,7 @@ impl Settings {
             "sizes_bytes": self.sizes_bytes,
             "idle": self.idle,
             "wisted_arguments": self.wisted_arguments,
+            "rate_per_second": self.peers.rate_per_second,
         })
     }
 
@@ -80,6 +100,7 @@ pub struct Lab {
     cores: Cores,
     /// The host's cache of compiled guests: of this run only, so that the user's is left alone.
     cache: TempDir,
+    load_average: String,
 }
 
 impl Lab {
@@ -91,6 +112,10 @@ impl Lab {
             artifacts,
             cores,
             cache,
+            load_average: fs::read_to_string("/proc/loadavg")
+                .unwrap_or_default()
+                .trim()
+                .to_owned(),
         })
     }
 
@@ -110,18 +135,55 @@ impl Lab {
         place: Place,
     ) -> Result<Server> {
         let mut command = match kind.isolation() {
-            None => Command::new(self.artifacts.native()),
-            Some(isolation) => {
-                let mut command = Command::new(self.artifacts.wisted()?);
-                command.arg("run").arg(self.artifacts.guest(guest)?);
-                command.args(["--listen", "tcp:127.0.0.1:0", "--isolation", isolation]);
-                command
-                    .args(arguments)
-                    .args(&self.settings.wisted_arguments);
-                command
-            }
+            None => Command::new(&self.binaries().native),
+            Some(isolation) => self.wisted(isolation, guest, arguments)?,
         };
         command.env("XDG_CACHE_HOME", cache);
-        Server::start(command, kind, &self.cores, place)
+        Server::start(command, kind.into(), &self.cores, place)
+    }
+
+    /// What runs the host, with this run's cache of compiled guests.
+    pub fn wisted(&self, isolation: &str, guest: Guest, arguments: &[String]) -> Result<Command> {
+        let mut command = Command::new(self.artifacts.wisted()?);
+        command.arg("run").arg(self.artifacts.guest(guest)?);
+        command.args(["--listen", "tcp:127.0.0.1:0", "--isolation", isolation]);
+        command
+            .args(arguments)
+            .args(&self.settings.wisted_arguments);
+        command.env("XDG_CACHE_HOME", self.cache.path());
+        Ok(command)
+    }
+
+    /// Starts any other server on the server's core.
+    pub fn start_command(&self, command: Command, identity: Identity) -> Result<Server> {
+        Server::start(command, identity, &self.cores, Place::ServerCore)
+    }
+
+    /// What the figures were measured on.
+    pub fn machine(&self) -> Vec<(&'static str, String)> {
+        let first_line = |path: &str| {
+            let text = fs::read_to_string(path).unwrap_or_default();
+            text.lines().next().unwrap_or("unknown").to_owned()
+        };
+        let cpu_info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+        let model = cpu_info
+            .lines()
+            .find_map(|line| line.strip_prefix("model name")?.split(": ").nth(1));
+        vec![
+            ("CPU", model.unwrap_or("unknown").to_owned()),
+            ("kernel", first_line("/proc/sys/kernel/osrelease")),
+            ("load average at the start", self.load_average.clone()),
+            ("cores", self.cores.description.clone()),
+        ]
+    }
+
+    /// The binaries of this crate.
+    pub fn binaries(&self) -> &Binaries {
+        self.artifacts.binaries()
+    }
+
+    /// A guest's component.
+    pub fn guest(&self, guest: Guest) -> Result<&Path> {
+        self.artifacts.guest(guest)
     }
 }

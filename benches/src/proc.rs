@@ -1,8 +1,12 @@
 //! What Linux tells about a process: CPU time, memory, maps; it must not know whose process it is.
 
 use std::fs;
+use std::iter::Sum;
 
 use anyhow::{Context as _, Result};
+
+/// No server has more processes than this.
+const FAMILY_MAX: usize = 1000;
 
 /// The CPU time that all threads of a process have used, in nanoseconds.
 ///
@@ -13,6 +17,25 @@ pub fn cpu_ns(pid: u32) -> Result<u64> {
         Some(ns) if ns > 0 => Ok(ns),
         _ => ticks_ns(pid),
     }
+}
+
+/// A process and its children, and theirs, as far as the kernel tells (`CONFIG_PROC_CHILDREN`).
+pub fn family(pid: u32) -> Vec<u32> {
+    let mut family = vec![pid];
+    let mut asked = 0;
+    while asked < family.len() && family.len() < FAMILY_MAX {
+        let tasks = fs::read_dir(format!("/proc/{}/task", family[asked]));
+        asked += 1;
+        // One that has ended meanwhile has no folder any more.
+        for task in tasks.into_iter().flatten().flatten() {
+            let line = fs::read_to_string(task.path().join("children")).unwrap_or_default();
+            family.extend(
+                line.split_whitespace()
+                    .filter_map(|pid| pid.parse::<u32>().ok()),
+            );
+        }
+    }
+    family
 }
 
 /// The CPU time of the calling thread, in nanoseconds; 0 where the kernel does not tell.
@@ -62,7 +85,7 @@ fn ticks_ns(pid: u32) -> Result<u64> {
 }
 
 /// The memory of a process at one moment.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Memory {
     /// Resident, pages shared with others included.
     pub rss_kib: u64,
@@ -70,6 +93,16 @@ pub struct Memory {
     pub pss_kib: u64,
     /// Memory maps, which `vm.max_map_count` limits.
     pub maps: u64,
+}
+
+impl Sum for Memory {
+    fn sum<I: Iterator<Item = Memory>>(memories: I) -> Memory {
+        memories.fold(Memory::default(), |sum, one| Memory {
+            rss_kib: sum.rss_kib + one.rss_kib,
+            pss_kib: sum.pss_kib + one.pss_kib,
+            maps: sum.maps + one.maps,
+        })
+    }
 }
 
 /// Reads the memory of a process. Not while it is being timed: the kernel walks all its pages.
@@ -94,6 +127,22 @@ pub fn memory(pid: u32) -> Result<Memory> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn children_belong_to_the_family() {
+        let mut shell = std::process::Command::new("sh")
+            .args(["-c", "sleep 20 & echo; wait"])
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = [0];
+        std::io::Read::read_exact(shell.stdout.as_mut().unwrap(), &mut line).unwrap();
+        let family = family(shell.id());
+        let sleep = rustix::process::Pid::from_raw(family[1] as i32).unwrap();
+        rustix::process::kill_process(sleep, rustix::process::Signal::KILL).unwrap();
+        shell.wait().unwrap();
+        assert_eq!((family[0], family.len()), (shell.id(), 2));
+    }
 
     #[test]
     fn this_process_has_figures() {

@@ -45,6 +45,31 @@ impl Table {
     }
 }
 
+impl Table {
+    /// As a section of a Markdown page.
+    pub fn markdown(&self) -> String {
+        let line = |cells: &[String]| {
+            let escaped: Vec<String> = cells.iter().map(|cell| cell.replace('|', "\\|")).collect();
+            format!("| {} |\n", escaped.join(" | "))
+        };
+        let rules: Vec<String> = (0..self.rows[0].len())
+            .map(|column| if column < self.names { "---" } else { "---:" }.to_owned())
+            .collect();
+        let mut text = format!(
+            "\n## {}\n\n{}{}",
+            self.title,
+            line(&self.rows[0]),
+            line(&rules)
+        );
+        text.extend(self.rows[1..].iter().map(|row| line(row)));
+        if !self.notes.is_empty() {
+            text.push('\n');
+        }
+        text.extend(self.notes.iter().map(|note| format!("- {note}\n")));
+        text
+    }
+}
+
 impl fmt::Display for Table {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let width = |column: usize| {
@@ -114,6 +139,17 @@ mod tests {
         assert_eq!(
             table.to_string(),
             "\ntitle\n  name    µs\n  ----------\n  a     12.3\n"
+        );
+    }
+
+    #[test]
+    fn pages_have_tables_too() {
+        let mut table = Table::new("title", 1, &["name", "µs"]);
+        table.row(["a|b".into(), figure(12.345)]);
+        table.note("so it is");
+        assert_eq!(
+            table.markdown(),
+            "\n## title\n\n| name | µs |\n| --- | ---: |\n| a\\|b | 12.3 |\n\n- so it is\n"
         );
     }
 

@@ -113,7 +113,7 @@ mod tests {
         let begun = |schedule: &mut Schedule, connection| {
             std::iter::from_fn(|| schedule.begin(connection)).collect::<Vec<_>>()
         };
-        assert_eq!(begun(&mut schedule, 0), [0 * MS, 2 * MS, 4 * MS]);
+        assert_eq!(begun(&mut schedule, 0), [Duration::ZERO, 2 * MS, 4 * MS]);
         assert_eq!(begun(&mut schedule, 1), [MS, 3 * MS, 5 * MS]);
     }
 

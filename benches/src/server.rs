@@ -3,7 +3,7 @@
 use std::fmt;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::process::{ChildStdout, Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -19,6 +19,8 @@ use crate::proc;
 const START_MAX: Duration = Duration::from_secs(60);
 /// The host may wait this long for connections that are being closed.
 const DRAIN_MAX: Duration = Duration::from_secs(10);
+/// Between two attempts to connect to a server that does not say when it listens.
+const CONNECT_INTERVAL: Duration = Duration::from_millis(2);
 const LOG_TAIL_BYTES: u64 = 2000;
 
 /// A server that a scenario measures.
@@ -61,6 +63,36 @@ impl fmt::Display for Kind {
     }
 }
 
+/// What a command starts, for those who wait for it, stop it and speak of it.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// For people.
+    pub name: String,
+    /// Whether it ends with 0 on SIGTERM.
+    pub must_exit_with_zero: bool,
+    /// How its address becomes known.
+    pub found: Found,
+}
+
+/// How a server's address becomes known.
+#[derive(Clone, Copy, Debug)]
+pub enum Found {
+    /// It prints a line with it.
+    Announced,
+    /// It was told; it listens once somebody can connect.
+    At(SocketAddr),
+}
+
+impl From<Kind> for Identity {
+    fn from(kind: Kind) -> Identity {
+        Identity {
+            name: kind.to_string(),
+            must_exit_with_zero: kind.is_wisted(),
+            found: Found::Announced,
+        }
+    }
+}
+
 /// A running server.
 pub struct Server {
     process: Reaped,
@@ -74,7 +106,12 @@ pub struct Server {
 
 impl Server {
     /// Starts `command` and waits until it listens. It is over with `Drop` at the latest.
-    pub fn start(mut command: Command, kind: Kind, cores: &Cores, place: Place) -> Result<Server> {
+    pub fn start(
+        mut command: Command,
+        identity: Identity,
+        cores: &Cores,
+        place: Place,
+    ) -> Result<Server> {
         // A file and not a pipe: what it logs must cost the load generator nothing.
         let mut log = tempfile::tempfile().context("cannot create a temporary file")?;
         command.stdin(Stdio::null()).stdout(Stdio::piped());
@@ -84,18 +121,23 @@ impl Server {
         let stdout = process
             .take_stdout()
             .context("the server has no standard output")?;
-        match first_endpoint(stdout).recv_timeout(START_MAX) {
-            Ok((address, moment)) => {
+        let announced = first_endpoint(stdout);
+        let listening = match identity.found {
+            Found::Announced => announced.recv_timeout(START_MAX).ok(),
+            Found::At(address) => connectable(address, &mut process)?,
+        };
+        match listening {
+            Some((address, moment)) => {
                 let start_time = moment - begin;
                 Ok(Server {
                     process,
                     address,
                     start_time,
                     log,
-                    must_exit_with_zero: kind.is_wisted(),
+                    must_exit_with_zero: identity.must_exit_with_zero,
                 })
             }
-            Err(_) => {
+            None => {
                 // Its output ends a moment before it does.
                 std::thread::sleep(Duration::from_millis(50));
                 let state = match process.ended()? {
@@ -104,19 +146,26 @@ impl Server {
                 };
                 drop(process);
                 let log = tail(&mut log);
-                bail!("{kind} did not say where it listens ({state})\ncommand: {command:?}\n{log}")
+                let name = identity.name;
+                bail!("{name} does not listen ({state})\ncommand: {command:?}\n{log}")
             }
         }
     }
 
-    /// The CPU time of all its threads.
+    /// The CPU time of all its threads, and those of its child processes.
     pub fn cpu_ns(&self) -> Result<u64> {
-        proc::cpu_ns(self.process.id())
+        proc::family(self.process.id())
+            .into_iter()
+            .map(proc::cpu_ns)
+            .sum()
     }
 
-    /// Its memory.
+    /// Its memory and that of its child processes.
     pub fn memory(&self) -> Result<proc::Memory> {
-        proc::memory(self.process.id())
+        proc::family(self.process.id())
+            .into_iter()
+            .map(proc::memory)
+            .sum()
     }
 
     /// Stops it, to be called after its connections are closed. On success of `result` tells on stderr when it did not
@@ -147,6 +196,18 @@ impl Server {
         }
         result
     }
+}
+
+/// When somebody can connect to `address`; `None` when `process` ends before that or takes too long.
+fn connectable(address: SocketAddr, process: &mut Reaped) -> Result<Option<(SocketAddr, Instant)>> {
+    let begin = Instant::now();
+    while begin.elapsed() < START_MAX && process.ended()?.is_none() {
+        if TcpStream::connect(address).is_ok() {
+            return Ok(Some((address, Instant::now())));
+        }
+        std::thread::sleep(CONNECT_INTERVAL);
+    }
+    Ok(None)
 }
 
 /// Reads `stdout` to its end in a thread, so that the server never waits for its reader, and reports the first endpoint

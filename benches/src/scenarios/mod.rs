@@ -1,9 +1,11 @@
 //! The questions that are asked, one file each; this one only names them and what they need.
 
+mod allocations;
 mod connect;
 mod echo;
 mod idle;
 mod pages;
+mod peers;
 mod spin;
 mod start;
 
@@ -14,6 +16,7 @@ use clap::ValueEnum;
 
 use crate::artifacts::Guest;
 use crate::lab::Lab;
+use crate::peers::Contender;
 use crate::report::Outcome;
 use crate::server::Kind;
 
@@ -32,20 +35,29 @@ pub enum Scenario {
     Connect,
     /// How soon does it listen?
     Start,
+    /// What does the host allocate for a message?
+    Allocations,
+    /// What does the same cost in other servers? Only when asked for: it installs them
+    Peers,
 }
 
 impl Scenario {
-    /// Every scenario, in the order of a run.
+    /// What runs when nothing is asked for, in the order of a run: all but the comparison that installs other servers.
     pub fn all() -> Vec<Scenario> {
-        Scenario::value_variants().to_vec()
+        let variants = Scenario::value_variants().iter().copied();
+        variants
+            .filter(|&scenario| scenario != Scenario::Peers)
+            .collect()
     }
 
-    /// The guests that it runs when `kinds` are compared.
-    pub fn guests(self, kinds: &[Kind]) -> Vec<Guest> {
+    /// The guests that it runs when `kinds`, and in `peers` `contenders`, are compared.
+    pub fn guests(self, kinds: &[Kind], contenders: &[Contender]) -> Vec<Guest> {
         let compares = kinds.iter().any(|kind| kind.is_wisted());
         match self {
             Scenario::Pages => vec![Guest::Pages],
             Scenario::Spin => vec![Guest::Hostile],
+            Scenario::Allocations => vec![Guest::Echo],
+            Scenario::Peers => of_contenders(contenders),
             _ if compares => vec![Guest::Echo],
             _ => vec![],
         }
@@ -60,8 +72,21 @@ impl Scenario {
             Scenario::Idle => idle::run(lab),
             Scenario::Connect => connect::run(lab),
             Scenario::Start => start::run(lab),
+            Scenario::Allocations => allocations::run(lab),
+            Scenario::Peers => peers::run(lab),
         }
     }
+}
+
+fn of_contenders(contenders: &[Contender]) -> Vec<Guest> {
+    let mut guests = Vec::new();
+    if contenders.iter().any(|one| one.wisted().is_some()) {
+        guests.extend([Guest::Echo, Guest::Line]);
+    }
+    if contenders.contains(&Contender::Wasi) {
+        guests.push(Guest::Wasi);
+    }
+    guests
 }
 
 impl fmt::Display for Scenario {

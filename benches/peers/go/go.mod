@@ -1,0 +1,3 @@
+module wisted.dev/benches/peers/go
+
+go 1.22

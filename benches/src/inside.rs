@@ -1,0 +1,88 @@
+//! The host inside this process: its driver on a thread, for what cannot be seen from outside. It must not know what is
+//! looked for.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, anyhow};
+use wisted::driver::Driver;
+use wisted::guest::{CodeCache, GuestCode, GuestHost, Origin, PoolSize};
+use wisted::limits::Limits;
+use wisted::service::{Isolation, Service};
+use wisted::side::Side;
+use wisted::web::{Grants, WebClient, WebLimits};
+
+/// What is served, and how much room its instances have.
+pub struct Plan<'a> {
+    /// The component.
+    pub guest: &'a Path,
+    /// Where its compiled code is kept.
+    pub cache: &'a Path,
+    /// See [`Isolation`].
+    pub isolation: Isolation,
+    /// Instances at once. Each reserves address space.
+    pub instances_max: u32,
+    /// Handlers suspended or running at once.
+    pub stacks_max: u32,
+}
+
+/// Serves until this process ends. `on_reactor_thread` runs there first. Returns where it listens.
+pub fn serve(plan: &Plan, on_reactor_thread: fn()) -> Result<SocketAddr> {
+    let limits = Limits::default();
+    let host = GuestHost::new(&PoolSize {
+        instances_max: plan.instances_max,
+        stacks_max: plan.stacks_max,
+        memory_max_bytes: limits.memory_max_bytes,
+        table_max_elements: limits.table_max_elements,
+    })
+    .map_err(|error| anyhow!("the guests' memory cannot be reserved: {error:#}"))?;
+    let cache = CodeCache::in_folder(plan.cache.to_owned());
+    let code = GuestCode::load(&host, plan.guest, Some(&cache), &mut || {})
+        .with_context(|| format!("{} cannot be served", plan.guest.display()))?;
+    let side = Side::start().context("the side thread cannot be started")?;
+    let no_grants = Grants::parse(&[]).context("no grants are wrong grants")?;
+    let service = Service {
+        origin: Arc::new(Origin {
+            service: "inside".into(),
+            guest: "inside".into(),
+            config: Vec::new(),
+        }),
+        endpoints: vec![
+            "tcp:127.0.0.1:0"
+                .parse()
+                .map_err(|error| anyhow!("{error}"))?,
+        ],
+        isolation: plan.isolation,
+        limits: Arc::new(limits),
+        code,
+        web: WebClient::new(&side, no_grants, WebLimits::default(), &[])?,
+    };
+    let (tell, told) = mpsc::channel();
+    thread::Builder::new()
+        .name("reactor".into())
+        .spawn(move || {
+            let _context = side.handle().enter();
+            on_reactor_thread();
+            let listening = Driver::new(host, vec![service], Duration::ZERO)
+                .context("the reactor cannot be started")
+                .and_then(|mut driver| {
+                    let (_, address) = *driver.listen()?.first().context("nothing listens")?;
+                    Ok((driver, address))
+                });
+            match listening {
+                Ok((driver, address)) => {
+                    let _ = tell.send(Ok(address));
+                    if let Err(error) = driver.run() {
+                        eprintln!("error: the reactor failed: {error}");
+                        std::process::exit(1);
+                    }
+                }
+                Err(error) => drop(tell.send(Err(error))),
+            }
+        })
+        .context("cannot start a thread")?;
+    told.recv().context("the reactor's thread ended")?
+}
