@@ -169,9 +169,11 @@ impl Lab {
         let model = cpu_info
             .lines()
             .find_map(|line| line.strip_prefix("model name")?.split(": ").nth(1));
+        // Without what a distribution or a provider adds to it.
+        let kernel = first_line("/proc/sys/kernel/osrelease");
         vec![
             ("CPU", model.unwrap_or("unknown").to_owned()),
-            ("kernel", first_line("/proc/sys/kernel/osrelease")),
+            ("kernel", kernel.split('-').next().unwrap_or_default().to_owned()),
             ("load average at the start", self.load_average.clone()),
             ("cores", self.cores.description.clone()),
         ]

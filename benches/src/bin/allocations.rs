@@ -6,9 +6,10 @@
 )]
 
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::backtrace::Backtrace;
 use std::cell::Cell;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -37,6 +38,9 @@ enum Whose {
 thread_local! {
     static WHOSE: Cell<Whose> = const { Cell::new(Whose::OtherThreads) };
 }
+
+/// The next allocation that is counted is to be shown.
+static TRACE: AtomicBool = AtomicBool::new(false);
 
 static REACTOR: Count = Count::new();
 static OTHER_THREADS: Count = Count::new();
@@ -68,11 +72,15 @@ fn count(bytes: usize) {
         Ok(Whose::Load) | Err(_) => return,
     };
     count.calls.fetch_add(1, Ordering::Relaxed);
+    if TRACE.swap(false, Ordering::Relaxed) {
+        // It allocates, but is no longer asked for.
+        eprintln!("{bytes} bytes at\n{}", Backtrace::force_capture());
+    }
     count.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
 }
 
-// SAFETY: every method hands its arguments to the system's allocator as they are and returns what that returns. Counting
-// neither allocates nor unwinds.
+// SAFETY: every method hands its arguments to the system's allocator as they are and returns what that returns. Counting does
+// not unwind, and allocates only for the one trace that may be asked for, when that is no longer asked for.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(layout.size());
@@ -119,6 +127,10 @@ struct Arguments {
 
     #[arg(long, default_value_t = 1000)]
     milliseconds: u64,
+
+    /// Show where the first allocation after the warm-up comes from
+    #[arg(long)]
+    trace: bool,
 }
 
 fn main() -> Result<()> {
@@ -137,6 +149,7 @@ fn main() -> Result<()> {
     let messages = Messages::binary(arguments.bytes);
     let mut load = Load::connect(address, arguments.connections, messages)?;
     load.run(length / 2, || false)?;
+    TRACE.store(arguments.trace, Ordering::Relaxed);
     let before = (REACTOR.now(), OTHER_THREADS.now());
     let window = load.run(length, || false)?;
     let after = (REACTOR.now(), OTHER_THREADS.now());
