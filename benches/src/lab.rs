@@ -173,7 +173,10 @@ impl Lab {
         let kernel = first_line("/proc/sys/kernel/osrelease");
         vec![
             ("CPU", model.unwrap_or("unknown").to_owned()),
-            ("kernel", kernel.split('-').next().unwrap_or_default().to_owned()),
+            (
+                "kernel",
+                kernel.split('-').next().unwrap_or_default().to_owned(),
+            ),
             ("load average at the start", self.load_average.clone()),
             ("cores", self.cores.description.clone()),
         ]
