@@ -8,8 +8,8 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
-use wisted::driver::Driver;
-use wisted::guest::{CodeCache, GuestCode, GuestHost, Origin, PoolSize};
+use wisted::driver::Crew;
+use wisted::guest::{CodeCache, GuestCode, GuestHost, LogBudget, Origin, PoolSize};
 use wisted::limits::Limits;
 use wisted::service::{Isolation, Service};
 use wisted::side::Side;
@@ -25,20 +25,18 @@ pub struct Plan<'a> {
     pub isolation: Isolation,
     /// Instances at once. Each reserves address space.
     pub instances_max: u32,
-    /// Handlers suspended or running at once.
-    pub stacks_max: u32,
 }
 
 /// Serves until this process ends. `on_reactor_thread` runs there first. Returns where it listens.
 pub fn serve(plan: &Plan, on_reactor_thread: fn()) -> Result<SocketAddr> {
     let limits = Limits::default();
-    let host = GuestHost::new(&PoolSize {
+    let pool = PoolSize {
         instances_max: plan.instances_max,
-        stacks_max: plan.stacks_max,
         memory_max_bytes: limits.memory_max_bytes,
         table_max_elements: limits.table_max_elements,
-    })
-    .map_err(|error| anyhow!("the guests' memory cannot be reserved: {error:#}"))?;
+    };
+    let host = GuestHost::new(&pool, 1)
+        .map_err(|error| anyhow!("the guests' memory cannot be reserved: {error:#}"))?;
     let cache = CodeCache::in_folder(plan.cache.to_owned());
     let code = GuestCode::load(&host, plan.guest, Some(&cache), &mut || {})
         .with_context(|| format!("{} cannot be served", plan.guest.display()))?;
@@ -49,6 +47,7 @@ pub fn serve(plan: &Plan, on_reactor_thread: fn()) -> Result<SocketAddr> {
             service: "inside".into(),
             guest: "inside".into(),
             config: Vec::new(),
+            log_budget: LogBudget::default(),
         }),
         endpoints: vec![
             "tcp:127.0.0.1:0"
@@ -64,18 +63,17 @@ pub fn serve(plan: &Plan, on_reactor_thread: fn()) -> Result<SocketAddr> {
     thread::Builder::new()
         .name("reactor".into())
         .spawn(move || {
-            let _context = side.handle().enter();
             on_reactor_thread();
-            let listening = Driver::new(host, vec![service], Duration::ZERO)
+            let listening = Crew::new(&host, vec![service], Duration::ZERO, 1)
                 .context("the reactor cannot be started")
-                .and_then(|mut driver| {
-                    let (_, address) = *driver.listen()?.first().context("nothing listens")?;
-                    Ok((driver, address))
+                .and_then(|mut crew| {
+                    let (_, address) = *crew.listen()?.first().context("nothing listens")?;
+                    Ok((crew, address))
                 });
             match listening {
-                Ok((driver, address)) => {
+                Ok((crew, address)) => {
                     let _ = tell.send(Ok(address));
-                    if let Err(error) = driver.run() {
+                    if let Err(error) = crew.run(|| side.handle().enter()) {
                         eprintln!("error: the reactor failed: {error}");
                         std::process::exit(1);
                     }

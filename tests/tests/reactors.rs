@@ -57,6 +57,7 @@ fn the_limit_on_connections_holds_for_all_together() {
         assert_eq!(waiting.line(), "in time");
         served.push(waiting);
     }
+    drop(served);
     host.finish();
 }
 

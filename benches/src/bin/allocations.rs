@@ -141,7 +141,6 @@ fn main() -> Result<()> {
         cache: &arguments.cache,
         isolation: arguments.isolation,
         instances_max: connections + 8,
-        stacks_max: connections + 8,
     };
     let address = inside::serve(&plan, || WHOSE.set(Whose::Reactor))?;
     WHOSE.set(Whose::Load);

@@ -68,7 +68,6 @@ fn serve(arguments: &Arguments, isolation: Isolation) -> Result<SocketAddr> {
         cache: &arguments.cache,
         isolation,
         instances_max: INSTANCES_MAX,
-        stacks_max: INSTANCES_MAX,
     };
     inside::serve(&plan, || {})
 }
