@@ -1,6 +1,7 @@
 //! The questions that are asked, one file each; this one only names them and what they need.
 
 mod allocations;
+mod call;
 mod connect;
 mod echo;
 mod idle;
@@ -23,6 +24,8 @@ use crate::server::Kind;
 /// A question.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub enum Scenario {
+    /// What does a call into a guest cost by itself?
+    Call,
     /// What does a request cost?
     Echo,
     /// Does a handler that sleeps delay its neighbours?
@@ -55,6 +58,7 @@ impl Scenario {
         let compares = kinds.iter().any(|kind| kind.is_wisted());
         match self {
             Scenario::Pages => vec![Guest::Pages],
+            Scenario::Call => vec![Guest::Echo, Guest::Pages],
             Scenario::Spin => vec![Guest::Hostile],
             Scenario::Allocations => vec![Guest::Echo],
             Scenario::Peers => of_contenders(contenders),
@@ -66,6 +70,7 @@ impl Scenario {
     /// Measures.
     pub fn run(self, lab: &Lab) -> Result<Outcome> {
         match self {
+            Scenario::Call => call::run(lab),
             Scenario::Echo => echo::run(lab),
             Scenario::Pages => pages::run(lab),
             Scenario::Spin => spin::run(lab),
