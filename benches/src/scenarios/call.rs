@@ -1,11 +1,12 @@
 //! What a call into a guest costs by itself, and what an instance does, without sockets; it must not know the driver.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use serde_json::{Value, json};
+use wisted::core::{CloseReason, DirectWire, Sent};
 use wisted::guest::{
     Call, CodeCache, GuestCode, GuestHost, Instance, LogBudget, Origin, Outbox, PoolSize, Returned,
     Step,
@@ -118,7 +119,7 @@ impl Subject {
         let (host, code) = (&self.host, &self.code);
         let mut instance = Instance::new(host, code, &self.origin, &self.limits, true, waker);
         let peer = ([127, 0, 0, 1], 1).into();
-        let number = instance.connection_made(1, peer, None);
+        let number = instance.connection_made(1, peer, None, Weak::<Nowhere>::new());
         if self.code.exports().lifecycle {
             call(&mut instance, Call::Start)?;
         }
@@ -160,7 +161,7 @@ impl Subject {
         let begin = Instant::now();
         while begin.elapsed() < window {
             let (mut instance, number) = self.begin()?;
-            let reason = wisted::core::CloseReason::Done;
+            let reason = CloseReason::Done;
             call(&mut instance, Call::ConnectionLost(number, reason))?;
             if self.code.exports().lifecycle {
                 call(&mut instance, Call::Stop)?;
@@ -170,6 +171,16 @@ impl Subject {
         let elapsed = begin.elapsed();
         self.host.turn_ends(0);
         Ok(elapsed.as_nanos() as f64 / f64::from(lives))
+    }
+}
+
+/// There is no socket.
+#[derive(Debug)]
+struct Nowhere;
+
+impl DirectWire for Nowhere {
+    fn send(&self, _: &[u8]) -> Sent {
+        Sent::Full
     }
 }
 

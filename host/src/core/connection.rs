@@ -26,6 +26,13 @@ pub trait Wire {
     fn shutdown_write(&mut self);
 }
 
+/// The way to a peer for bytes that need not be recorded first, because none are queued before them. What is not taken is
+/// recorded as ever, so an error is none here: it comes again.
+pub trait DirectWire: std::fmt::Debug + Send + Sync {
+    /// Hands bytes over, as many as fit now.
+    fn send(&self, bytes: &[u8]) -> Sent;
+}
+
 /// What came of sending.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Sent {

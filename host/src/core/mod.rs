@@ -9,6 +9,6 @@ mod transport;
 
 pub use backoff::Backoff;
 pub use command::{CloseReason, TransportCommand};
-pub use connection::{Connection, ConnectionLimits, Ending, Sent, Wire};
+pub use connection::{Connection, ConnectionLimits, DirectWire, Ending, Sent, Wire};
 pub use deadlines::{DeadlineKey, Deadlines};
 pub use transport::Transport;

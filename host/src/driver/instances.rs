@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 use std::task::{Wake, Waker};
 
 use super::connections::ConnectionKey;
@@ -12,7 +12,7 @@ use super::crew::Mail;
 use super::events::Event;
 use super::shutdown::{Exit, Phase};
 use super::{Driver, Due, Ready};
-use crate::core::{CloseReason, DeadlineKey};
+use crate::core::{CloseReason, DeadlineKey, DirectWire};
 use crate::guest::{self, Call, ConnectionNumber, Fault, Outcome, PendingNumber, Returned, Step};
 use crate::limits::per_turn;
 use crate::reactor::Mailbox;
@@ -206,6 +206,7 @@ impl Driver {
         id: u64,
         peer: SocketAddr,
         local: Option<SocketAddr>,
+        direct: Weak<dyn DirectWire>,
     ) -> Option<(InstanceKey, ConnectionNumber)> {
         let served = &self.services[service];
         let key = match served.service.isolation {
@@ -213,7 +214,7 @@ impl Driver {
             Isolation::Service => served.instance?,
         };
         let instance = self.instance(key)?;
-        let number = instance.guest.connection_made(id, peer, local);
+        let number = instance.guest.connection_made(id, peer, local, direct);
         Some((key, number))
     }
 

@@ -6,11 +6,11 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use super::pending::PendingTable;
-use crate::core::{CloseReason, TransportCommand};
+use crate::core::{CloseReason, DirectWire, Sent, TransportCommand};
 use crate::limits::Limits;
 use crate::web;
 
@@ -127,9 +127,13 @@ pub(super) struct View {
     pub host: Option<SocketAddr>,
     /// Unsent bytes, as the driver last said.
     pub buffered_bytes: usize,
-    /// Bytes recorded since the outbox was last taken, if `recorded_in` is the outbox's number.
+    /// Where large writes go at once, while nothing is queued before them.
+    direct: Weak<dyn DirectWire>,
+    /// The outbox that the next two are about: once it is taken, they are 0.
+    batch: u64,
+    written_bytes: usize,
+    /// Those of the written ones that were recorded.
     recorded_bytes: usize,
-    recorded_in: u64,
     pub lost: Option<CloseReason>,
 }
 
@@ -211,6 +215,7 @@ impl Exchange {
         log_id: u64,
         peer: SocketAddr,
         host: Option<SocketAddr>,
+        direct: Weak<dyn DirectWire>,
     ) -> ConnectionNumber {
         // After four billion connections the numbers start anew, past those that are still in use.
         loop {
@@ -226,8 +231,10 @@ impl Exchange {
                 peer,
                 host,
                 buffered_bytes: 0,
+                direct,
+                batch: 0,
+                written_bytes: 0,
                 recorded_bytes: 0,
-                recorded_in: 0,
                 lost: None,
             },
         );
@@ -260,41 +267,59 @@ impl Exchange {
 
     /// Unsent bytes, those that are only recorded included.
     pub(super) fn buffered_bytes(&mut self, number: ConnectionNumber) -> Result<usize, LimitHit> {
-        let outbox_number = self.outbox_number;
+        let batch = self.outbox_number;
         Ok(self.connection(number)?.map_or(0, |view| {
-            view.buffered_bytes + view.recorded_bytes_of(outbox_number)
+            view.begin_batch(batch);
+            view.buffered_bytes + view.recorded_bytes
         }))
     }
 
-    /// Records a write. Consecutive ones to one connection become one.
+    /// Records a write. Consecutive ones to one connection become one. A large one goes out at once as far as it can: it would
+    /// not fit the caches twice.
     pub(super) fn record_write(
         &mut self,
         number: ConnectionNumber,
         pieces: &[&[u8]],
     ) -> Result<(), LimitHit> {
         let length: usize = pieces.iter().map(|piece| piece.len()).sum();
-        let outbox_number = self.outbox_number;
+        let batch = self.outbox_number;
         let buffer_max = self.limits.write_buffer_max_bytes;
+        let is_first = self.outbox.commands.is_empty();
         let Some(view) = self.connection(number)? else {
             return Ok(());
         };
-        let before = view.recorded_bytes_of(outbox_number);
-        let recorded = before + length;
-        if recorded > buffer_max {
+        view.begin_batch(batch);
+        view.written_bytes += length;
+        if view.written_bytes > buffer_max {
             // No peer could be fast enough: it has had no chance to read any of it.
             return Err(LimitHit(format!(
                 "one handler wrote more than {buffer_max} bytes to one connection before it returned (--write-buffer-max)"
             )));
         }
-        view.recorded_bytes = recorded;
-        view.recorded_in = outbox_number;
-        if view.buffered_bytes + before > buffer_max {
+        let sent = match pieces {
+            [piece] if is_first && view.buffered_bytes == 0 => view.send_directly(piece),
+            _ => 0,
+        };
+        if view.buffered_bytes + view.recorded_bytes > buffer_max {
             // The overflow is recorded; what else is written to this connection would never be sent.
             return Ok(());
         }
-        if view.buffered_bytes + recorded > buffer_max {
+        view.recorded_bytes += length - sent;
+        if view.buffered_bytes + view.recorded_bytes > buffer_max {
             return self.record(Command::Transport(number, TransportCommand::Overflow));
         }
+        match pieces {
+            [piece] => self.record_bytes(number, &[&piece[sent..]], length - sent),
+            _ => self.record_bytes(number, pieces, length),
+        }
+    }
+
+    fn record_bytes(
+        &mut self,
+        number: ConnectionNumber,
+        pieces: &[&[u8]],
+        length: usize,
+    ) -> Result<(), LimitHit> {
         if self.outbox.bytes.len() + length > self.limits.outbox_max_bytes {
             return Err(LimitHit(format!(
                 "one handler wrote more than {} bytes before it returned",
@@ -309,6 +334,9 @@ impl Exchange {
             && *last == number
         {
             *recorded += length;
+            return Ok(());
+        }
+        if length == 0 {
             return Ok(());
         }
         self.record(Command::Transport(number, TransportCommand::Write(length)))
@@ -349,26 +377,105 @@ impl Exchange {
     }
 }
 
+/// Smaller writes are recorded: several of them become one, and copying them costs next to nothing.
+const DIRECT_WRITE_MIN_BYTES: usize = 16 << 10;
+
 impl View {
-    fn recorded_bytes_of(&self, outbox_number: u64) -> usize {
-        if self.recorded_in == outbox_number {
-            self.recorded_bytes
-        } else {
-            0
+    fn begin_batch(&mut self, batch: u64) {
+        if self.batch != batch {
+            self.batch = batch;
+            self.written_bytes = 0;
+            self.recorded_bytes = 0;
         }
+    }
+
+    /// Sends what can be sent now, if it is worth it. Returns how much.
+    fn send_directly(&self, bytes: &[u8]) -> usize {
+        let mut sent = 0;
+        if bytes.len() >= DIRECT_WRITE_MIN_BYTES
+            && let Some(wire) = self.direct.upgrade()
+        {
+            while sent < bytes.len()
+                && let Sent::Bytes(count) = wire.send(&bytes[sent..])
+            {
+                sent += count;
+            }
+        }
+        sent.min(bytes.len())
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
 
     fn exchange(limits: Limits) -> Shared {
         Shared::new(Arc::new(limits))
     }
 
+    /// A wire that takes so many bytes, a thousand at a time.
+    #[derive(Debug)]
+    struct Room(AtomicUsize);
+
+    impl DirectWire for Room {
+        fn send(&self, bytes: &[u8]) -> Sent {
+            let count = bytes.len().min(1_000).min(self.0.load(Ordering::Relaxed));
+            self.0.fetch_sub(count, Ordering::Relaxed);
+            match count {
+                0 => Sent::Full,
+                count => Sent::Bytes(count),
+            }
+        }
+    }
+
     fn made(exchange: &mut Exchange) -> ConnectionNumber {
-        exchange.connection_made(7, SocketAddr::from(([127, 0, 0, 1], 9)), None)
+        made_with(exchange, &Arc::new(Room(AtomicUsize::new(0))))
+    }
+
+    fn made_with(exchange: &mut Exchange, room: &Arc<Room>) -> ConnectionNumber {
+        let wire: Weak<Room> = Arc::downgrade(room);
+        exchange.connection_made(7, SocketAddr::from(([127, 0, 0, 1], 9)), None, wire)
+    }
+
+    #[test]
+    fn a_large_write_goes_out_at_once_while_nothing_is_before_it() {
+        let room = Arc::new(Room(AtomicUsize::new(20_500)));
+        let shared = exchange(Limits::default());
+        let mut exchange = shared.lock();
+        let number = made_with(&mut exchange, &room);
+        let large: Vec<u8> = (0..DIRECT_WRITE_MIN_BYTES).map(|n| n as u8).collect();
+
+        exchange.record_write(number, &[&large]).unwrap();
+        assert_eq!(exchange.buffered_bytes(number).unwrap(), 0);
+        exchange.record_write(number, &[&large]).unwrap();
+        let rest = 2 * large.len() - 20_500;
+        assert_eq!(exchange.buffered_bytes(number).unwrap(), rest);
+        let outbox = exchange.take_outbox();
+        assert!(matches!(
+            outbox.commands[..],
+            [Command::Transport(1, TransportCommand::Write(count))] if count == rest
+        ));
+        assert_eq!(outbox.bytes, large[large.len() - rest..]);
+
+        room.0.store(usize::MAX, Ordering::Relaxed);
+        // Something is before it: recorded in the same batch, or with the operating system not yet.
+        exchange.record_write(number, &[b"small"]).unwrap();
+        exchange.record_write(number, &[&large]).unwrap();
+        assert_eq!(exchange.take_outbox().bytes.len(), 5 + large.len());
+        if let Some(view) = exchange.connections.get_mut(&number) {
+            view.buffered_bytes = 1;
+        }
+        exchange.record_write(number, &[&large]).unwrap();
+        assert_eq!(exchange.take_outbox().bytes.len(), large.len());
+        // The socket is gone.
+        if let Some(view) = exchange.connections.get_mut(&number) {
+            view.buffered_bytes = 0;
+        }
+        drop(room);
+        exchange.record_write(number, &[&large]).unwrap();
+        assert_eq!(exchange.take_outbox().bytes.len(), large.len());
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Waker};
 
 use wasmtime::component::Instance as WasmInstance;
@@ -18,7 +18,7 @@ use super::host::GuestHost;
 use super::pending::Outcome;
 use super::state::{self, GuestState, Origin};
 use crate::clock;
-use crate::core::CloseReason;
+use crate::core::{CloseReason, DirectWire};
 use crate::limits::Limits;
 
 /// An instance. It is made when its first call runs.
@@ -111,14 +111,17 @@ impl Instance {
         self.shared.lock().preempted
     }
 
-    /// Gives a new connection its number in this instance.
+    /// Gives a new connection its number in this instance. `direct` is where its large writes go at once, while nothing is
+    /// queued before them.
     pub fn connection_made(
         &mut self,
         log_id: u64,
         peer: SocketAddr,
         host: Option<SocketAddr>,
+        direct: Weak<dyn DirectWire>,
     ) -> ConnectionNumber {
-        self.shared.lock().connection_made(log_id, peer, host)
+        let mut exchange = self.shared.lock();
+        exchange.connection_made(log_id, peer, host, direct)
     }
 
     /// What `buffered-bytes` answers from here on.

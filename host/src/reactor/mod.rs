@@ -13,6 +13,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use mio::net::TcpListener;
+use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll};
 use slab::Slab;
 
@@ -202,11 +203,11 @@ impl Reactor {
     ///
     /// # Errors
     /// When the operating system cannot watch one more. The socket is closed then.
-    pub fn adopt(&mut self, mut socket: Socket) -> io::Result<Token> {
+    pub fn adopt(&mut self, socket: Socket) -> io::Result<Token> {
         let entry = self.sockets.vacant_entry();
         let token = Token(entry.key());
         self.poll.registry().register(
-            socket.stream_mut(),
+            &mut SourceFd(&socket.descriptor()),
             mio::Token(FIRST_SOCKET + token.0),
             Interest::READABLE | Interest::WRITABLE,
         )?;
@@ -221,9 +222,10 @@ impl Reactor {
 
     /// Closes a socket in order: what was sent is still delivered.
     pub fn close(&mut self, token: Token) {
-        if let Some(mut socket) = self.sockets.try_remove(token.0) {
+        if let Some(socket) = self.sockets.try_remove(token.0) {
             // As in stop_listening.
-            let _ = self.poll.registry().deregister(socket.stream_mut());
+            let descriptor = socket.descriptor();
+            let _ = self.poll.registry().deregister(&mut SourceFd(&descriptor));
         }
     }
 

@@ -2,18 +2,23 @@
 
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr};
+use std::os::fd::{AsRawFd, RawFd};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use mio::net::{TcpListener, TcpStream};
 use socket2::{Domain, Protocol, SockRef, Type};
 
 use super::Accept;
-use crate::core::{Sent, Wire};
+use crate::core::{DirectWire, Sent, Wire};
 use crate::endpoint::Endpoint;
 
-/// A connected socket.
+/// A connected socket. This is its only owner; a [`DirectWire`] of it knows when it is gone.
 #[derive(Debug)]
-pub struct Socket(TcpStream);
+pub struct Socket(Arc<Stream>);
+
+#[derive(Debug)]
+struct Stream(TcpStream);
 
 /// What came of reading.
 #[derive(Debug)]
@@ -38,32 +43,42 @@ impl Socket {
         // A protocol that answers in pieces must not wait for the peer's delayed acknowledgement of the first. A socket
         // that cannot be set so is slow or already reset, and works or says so later.
         let _ = stream.set_nodelay(true);
-        Self(stream)
+        Self(Arc::new(Stream(stream)))
     }
 
-    pub(super) fn stream_mut(&mut self) -> &mut TcpStream {
-        &mut self.0
+    fn stream(&self) -> &TcpStream {
+        &self.0.0
+    }
+
+    pub(super) fn descriptor(&self) -> RawFd {
+        self.stream().as_raw_fd()
+    }
+
+    /// For whoever writes while nothing is queued; see [`DirectWire`].
+    pub fn direct_wire(&self) -> Weak<dyn DirectWire> {
+        let stream: Weak<Stream> = Arc::downgrade(&self.0);
+        stream
     }
 
     pub(super) fn reset_on_close(&self) {
         // Without it the close is an orderly one; nothing else depends on it.
-        let _ = SockRef::from(&self.0).set_linger(Some(Duration::ZERO));
+        let _ = SockRef::from(self.stream()).set_linger(Some(Duration::ZERO));
     }
 
     /// The address on this side.
     pub fn local_address(&self) -> Option<SocketAddr> {
-        self.0.local_addr().ok()
+        self.stream().local_addr().ok()
     }
 
     /// The error that the connection has failed with, if the operating system still knows it.
     pub fn take_error(&self) -> Option<io::Error> {
-        self.0.take_error().ok().flatten()
+        self.stream().take_error().ok().flatten()
     }
 
     /// Reads once, as much as fits into `into`.
     pub fn read(&mut self, into: &mut [u8]) -> Read {
         loop {
-            return match self.0.read(into) {
+            return match self.stream().read(into) {
                 Ok(0) => Read::Closed,
                 // epoll(7): on a stream a short read means that the socket is drained, which saves the read that would
                 // only say so.
@@ -81,10 +96,10 @@ impl Socket {
     }
 }
 
-impl Wire for Socket {
-    fn send(&mut self, bytes: &[u8]) -> Sent {
+impl DirectWire for Stream {
+    fn send(&self, bytes: &[u8]) -> Sent {
         loop {
-            return match self.0.write(bytes) {
+            return match (&self.0).write(bytes) {
                 Ok(0) => Sent::Full,
                 Ok(count) => Sent::Bytes(count),
                 Err(error) => match error.kind() {
@@ -95,10 +110,16 @@ impl Wire for Socket {
             };
         }
     }
+}
+
+impl Wire for Socket {
+    fn send(&mut self, bytes: &[u8]) -> Sent {
+        self.0.send(bytes)
+    }
 
     fn shutdown_write(&mut self) {
         // A peer that has reset the connection meanwhile is reported by the next read.
-        let _ = self.0.shutdown(Shutdown::Write);
+        let _ = self.stream().shutdown(Shutdown::Write);
     }
 }
 
