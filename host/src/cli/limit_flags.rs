@@ -18,7 +18,8 @@ pub(super) struct LimitFlags {
     #[arg(long, value_name = "SIZE", value_parser = units::memory_bytes)]
     memory_max: Option<usize>,
 
-    /// CPU time of one handler call [default: 100ms]
+    /// CPU time of one handler call. A guest that never waits may once keep the others of its reactor waiting for so long
+    /// [default: 100ms]
     #[arg(long, value_name = "DURATION", value_parser = units::duration)]
     call_cpu_max: Option<Duration>,
 
