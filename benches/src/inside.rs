@@ -32,6 +32,7 @@ pub fn serve(plan: &Plan, on_reactor_thread: fn()) -> Result<SocketAddr> {
     let limits = Limits::default();
     let pool = PoolSize {
         instances_max: plan.instances_max,
+        stacks_max: plan.instances_max,
         memory_max_bytes: limits.memory_max_bytes,
         table_max_elements: limits.table_max_elements,
     };

@@ -147,6 +147,27 @@ fn two_hundred_at_once() {
     host.finish();
 }
 
+/// A guest that may wait keeps a stack, and there is one for each connection that there may be.
+#[test]
+fn more_waiting_guests_than_spare_stacks() {
+    const PEERS: usize = 1_100;
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    setrlimit(Resource::Nofile, limit).expect("as many descriptors as may be had");
+    let host = Host::run("hostile")
+        .flag("--connections-max", "1200")
+        .start();
+    let mut peers: Vec<Client> = (0..PEERS).map(|_| host.connect()).collect();
+    for _ in 0..2 {
+        peers
+            .iter_mut()
+            .for_each(|peer| peer.check_echo("served\n"));
+    }
+    drop(peers);
+    host.finish();
+}
+
 /// A peer that sends without reading is slowed down, not buffered for; when it reads, all is there.
 #[test]
 fn a_slow_reader_is_waited_for() {

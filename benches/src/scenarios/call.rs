@@ -91,6 +91,7 @@ impl Subject {
         let limits = Limits::default();
         let pool = PoolSize {
             instances_max: 8,
+            stacks_max: 8,
             memory_max_bytes: limits.memory_max_bytes,
             table_max_elements: limits.table_max_elements,
         };

@@ -16,6 +16,7 @@ pub(super) fn check(args: &CheckArgs) -> Result<ExitCode> {
     let host = GuestHost::new(
         &PoolSize {
             instances_max: 1,
+            stacks_max: 1,
             memory_max_bytes: limits.memory_max_bytes,
             table_max_elements: limits.table_max_elements,
         },

@@ -11,7 +11,7 @@ use super::guest_file::{self, GuestFile};
 use super::{RunArgs, error_label};
 use wisted::driver::{Crew, Exit};
 use wisted::endpoint::Endpoint;
-use wisted::guest::{GuestCode, GuestHost, LogBudget, Origin, PoolSize};
+use wisted::guest::{CodeCache, GuestCode, GuestHost, LogBudget, Origin, PoolSize};
 use wisted::limits::Limits;
 use wisted::logs;
 use wisted::service::{Isolation, Service};
@@ -33,12 +33,13 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode> {
 
     let isolation = args.isolation.into();
     let reactors = args.reactors.map_or_else(cores, usize::from);
-    let host = GuestHost::new(&pool_size(isolation, &limits), reactors)
-        .map_err(|error| anyhow!("the guests' memory cannot be reserved: {error:#}"))?;
     let cache = guest_file::cache(&args.guest);
-    let say = &mut || file.say_compiling();
-    let code = GuestCode::load(&host, &file.path, cache.as_ref(), say)
-        .with_context(|| format!("{} cannot be served", file.path.display()))?;
+    let (host, code) = load(
+        &file,
+        cache.as_ref(),
+        &pool_size(isolation, &limits),
+        reactors,
+    )?;
     let endpoints = endpoints(args.endpoints, &code, &file)?;
 
     let side = Side::start().context("the side thread cannot be started")?;
@@ -65,6 +66,33 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode> {
     let exit = crew.run(|| side.handle().enter());
     let exit = exit.context("a reactor failed")?;
     Ok(exit_code(&exit))
+}
+
+/// Loads the guest, with a pool that suits it.
+fn load(
+    file: &GuestFile,
+    cache: Option<&CodeCache>,
+    pool: &PoolSize,
+    reactors: usize,
+) -> Result<(Arc<GuestHost>, Arc<GuestCode>)> {
+    let load = |pool: &PoolSize| {
+        let host = GuestHost::new(pool, reactors)
+            .map_err(|error| anyhow!("the guests' memory cannot be reserved: {error:#}"))?;
+        let say = &mut || file.say_compiling();
+        let code = GuestCode::load(&host, &file.path, cache, say)
+            .with_context(|| format!("{} cannot be served", file.path.display()))?;
+        anyhow::Ok((host, code))
+    };
+    let (host, code) = load(pool)?;
+    if !code.may_wait() || pool.stacks_max >= pool.instances_max {
+        return Ok((host, code));
+    }
+    // Each of its instances needs a stack: that is known only now, and most guests start faster without so many.
+    drop((host, code));
+    load(&PoolSize {
+        stacks_max: pool.instances_max,
+        ..*pool
+    })
 }
 
 /// The cores that this process may use.
@@ -102,13 +130,18 @@ fn sorted_config(mut config: Vec<(String, String)>) -> Result<Vec<(String, Strin
     Ok(config)
 }
 
+/// Stacks for guests that are not known to wait: for those that compute for long.
+const STACKS_AT_FIRST: u32 = 1_024;
+
 fn pool_size(isolation: Isolation, limits: &Limits) -> PoolSize {
     let instances = match isolation {
         Isolation::Connection => limits.connections_max,
         Isolation::Service => 0,
     };
+    let instances_max = instances + SPARE;
     PoolSize {
-        instances_max: instances + SPARE,
+        instances_max,
+        stacks_max: instances_max.min(STACKS_AT_FIRST),
         memory_max_bytes: limits.memory_max_bytes,
         table_max_elements: limits.table_max_elements,
     }

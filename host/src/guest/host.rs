@@ -1,6 +1,7 @@
 //! What all guests of a process share: the engine with its pool, the linker, the ticker.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use wasmtime::component::Linker;
 use wasmtime::{
@@ -17,6 +18,9 @@ use super::ticker::Ticker;
 pub struct PoolSize {
     /// Live instances.
     pub instances_max: u32,
+    /// Stacks. An instance that is called on fibers keeps one from its first call on; without one, an instance that could be
+    /// called plainly is, and any other fails. Each takes 2 µs to reserve, and two maps.
+    pub stacks_max: u32,
     /// Linear memory of one instance, in bytes.
     pub memory_max_bytes: usize,
     /// Elements of one table.
@@ -48,6 +52,31 @@ pub struct GuestHost {
     /// For guests that never do.
     pub(super) plain_linker: Linker<GuestState>,
     pub(super) ticker: Ticker,
+    pub(super) stacks: Arc<Stacks>,
+}
+
+/// How many instances may still begin to be called on fibers.
+#[derive(Debug)]
+pub(super) struct Stacks(AtomicU32);
+
+/// A place among them, free again when it is dropped.
+#[derive(Debug)]
+pub(super) struct Stack(Arc<Stacks>);
+
+impl Stacks {
+    pub fn take(self: &Arc<Self>) -> Option<Stack> {
+        let less_one = |left: u32| left.checked_sub(1);
+        let taken = self
+            .0
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less_one);
+        taken.is_ok().then(|| Stack(Arc::clone(self)))
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        self.0.0.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 impl GuestHost {
@@ -70,6 +99,7 @@ impl GuestHost {
             linker,
             plain_linker,
             ticker,
+            stacks: Arc::new(Stacks(AtomicU32::new(pool.stacks_max))),
         }))
     }
 
@@ -101,8 +131,7 @@ fn config(pool: &PoolSize) -> Config {
         )
         .total_memories(pool.instances_max)
         .total_tables(pool.instances_max.saturating_mul(TABLES_PER_INSTANCE))
-        // An instance that is called on fibers keeps its stack from its first call on.
-        .total_stacks(pool.instances_max)
+        .total_stacks(pool.stacks_max)
         .max_core_instances_per_component(CORE_INSTANCES_PER_COMPONENT_MAX)
         .max_tables_per_component(TABLES_PER_COMPONENT_MAX)
         .max_component_instance_size(INSTANCE_MAX_BYTES)
@@ -129,4 +158,19 @@ fn config(pool: &PoolSize) -> Config {
         .memory_init_cow(false)
         .wasm_backtrace_details(WasmBacktraceDetails::Enable);
     config
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stack_is_free_again_when_its_instance_is_gone() {
+        let stacks = Arc::new(Stacks(AtomicU32::new(2)));
+        let taken = (stacks.take(), stacks.take());
+        assert!(taken.0.is_some() && taken.1.is_some());
+        assert!(stacks.take().is_none());
+        drop(taken.0);
+        assert!(stacks.take().is_some());
+    }
 }

@@ -14,7 +14,7 @@ use super::code::GuestCode;
 use super::exchange::{Call, ConnectionNumber, CpuMeter, Outbox, PendingNumber, Returned, Shared};
 use super::fault::{Fault, FaultKind};
 use super::handlers::plain;
-use super::host::GuestHost;
+use super::host::{GuestHost, Stack, Stacks};
 use super::pending::Outcome;
 use super::state::{self, GuestState, Origin};
 use crate::clock;
@@ -29,6 +29,9 @@ pub struct Instance {
     running: Option<&'static str>,
     /// It serves one connection only, which is then what each of its handlers is about.
     sole_connection: bool,
+    stacks: Arc<Stacks>,
+    /// Its place among those that are called on fibers. Given back after the store, which keeps the stack itself.
+    stack: Option<Stack>,
 }
 
 /// How an instance is called.
@@ -93,6 +96,8 @@ impl Instance {
             waker,
             running: None,
             sole_connection,
+            stacks: Arc::clone(&host.stacks),
+            stack: None,
         }
     }
 
@@ -216,6 +221,10 @@ impl Instance {
     fn prepare_life(&mut self) -> bool {
         if let Life::Plain(body) = &self.life {
             if body.code.is_called_plainly() {
+                return true;
+            }
+            self.stack = self.stacks.take();
+            if self.stack.is_none() && !body.code.may_wait() {
                 return true;
             }
             if let Life::Plain(body) = std::mem::replace(&mut self.life, Life::Over) {
