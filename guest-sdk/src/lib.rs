@@ -41,6 +41,8 @@ pub mod config;
 mod deferred;
 mod error;
 mod export;
+#[cfg(all(target_arch = "wasm32", feature = "allocator"))]
+mod heap;
 #[doc(hidden)]
 pub mod host;
 pub mod log;
