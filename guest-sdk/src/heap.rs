@@ -11,6 +11,7 @@
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::arch::wasm32::memory_grow;
+use core::cell::Cell;
 use core::mem::MaybeUninit;
 use core::ptr::{self, NonNull};
 
@@ -50,8 +51,32 @@ impl Header {
     }
 }
 
+/// The allocation that was freed last, kept for the next one: most messages are allocated and freed in turn.
+struct Spare(Cell<*mut u8>);
+
+// SAFETY: the guest has one thread.
+unsafe impl Sync for Spare {}
+
+static SPARE: Spare = Spare(Cell::new(ptr::null_mut()));
+/// A larger one is worth giving back.
+const SPARE_MAX_BYTES: usize = 1 << 10;
+
 fn allocate(size_bytes: usize, align_bytes: usize) -> *mut u8 {
+    // So that messages of somewhat different lengths find the spare one large enough.
+    let size_bytes = size_bytes.saturating_add(ALIGN_BYTES - 1) & !(ALIGN_BYTES - 1);
     let align_bytes = align_bytes.max(ALIGN_BYTES);
+    if size_bytes <= SPARE_MAX_BYTES && align_bytes == ALIGN_BYTES {
+        let spare = SPARE.0.get();
+        // SAFETY: nobody else has it, so its header is as it was written.
+        if !spare.is_null() && unsafe { Header::of(spare) }.size_bytes == size_bytes {
+            SPARE.0.set(ptr::null_mut());
+            return spare;
+        }
+    }
+    allocate_anew(size_bytes, align_bytes)
+}
+
+fn allocate_anew(size_bytes: usize, align_bytes: usize) -> *mut u8 {
     let header = Header {
         size_bytes,
         align_bytes,
@@ -159,8 +184,16 @@ unsafe extern "C" fn free(pointer: *mut u8) {
     // SAFETY: the caller says that it is still allocated.
     unsafe {
         let header = Header::of(pointer);
+        let mut freed = pointer;
+        if header.size_bytes <= SPARE_MAX_BYTES && header.align_bytes == ALIGN_BYTES {
+            freed = SPARE.0.replace(pointer);
+            if freed.is_null() {
+                return;
+            }
+        }
+        let header = Header::of(freed);
         if let Some(layout) = header.layout() {
-            HEAP.dealloc(pointer.sub(header.align_bytes), layout);
+            HEAP.dealloc(freed.sub(header.align_bytes), layout);
         }
     }
 }
