@@ -10,9 +10,8 @@
 #![allow(unsafe_code)]
 
 use core::alloc::{GlobalAlloc, Layout};
-use core::arch::wasm32::memory_grow;
+use core::arch::wasm32::{memory_grow, memory_size};
 use core::cell::Cell;
-use core::mem::MaybeUninit;
 use core::ptr::{self, NonNull};
 
 use talc::base::binning::Binning;
@@ -21,7 +20,35 @@ use talc::cell::TalcSyncCell;
 use talc::source::Source;
 use talc::wasm::WasmBinning;
 
-static HEAP: TalcSyncCell<PageByPage, WasmBinning> = TalcSyncCell::new_wasm(PageByPage::new());
+/// All of it in one place, so that what is used for each message lies in few cache lines and in one page.
+#[repr(C, align(64))]
+struct Heap {
+    talc: TalcSyncCell<PageByPage, WasmBinning>,
+    /// The allocation that was freed last, kept for the next one: most messages are allocated and freed in turn.
+    spare: Cell<*mut u8>,
+}
+
+// SAFETY: the guest has one thread.
+unsafe impl Sync for Heap {}
+
+static HEAP: Heap = Heap {
+    talc: TalcSyncCell::new_wasm(PageByPage::new()),
+    spare: Cell::new(ptr::null_mut()),
+};
+
+unsafe extern "C" {
+    /// The end of the guest's static data, where the linker leaves the rest of the memory to the heap.
+    static __heap_base: u8;
+}
+
+/// A larger allocation is not kept but given back.
+const SPARE_MAX_BYTES: usize = 1 << 10;
+/// What the host backs with memory at a time.
+const PAGE_BYTES: usize = 4 << 10;
+/// What WebAssembly's memory grows by.
+const WASM_PAGE_BYTES: usize = 64 << 10;
+/// A large heap grows by an eighth of itself, so that growing stays cheap, up to so much.
+const STEP_MAX_BYTES: usize = 1 << 20;
 
 /// What stands before each allocation, so that C can free it without knowing its layout.
 #[derive(Clone, Copy)]
@@ -51,25 +78,15 @@ impl Header {
     }
 }
 
-/// The allocation that was freed last, kept for the next one: most messages are allocated and freed in turn.
-struct Spare(Cell<*mut u8>);
-
-// SAFETY: the guest has one thread.
-unsafe impl Sync for Spare {}
-
-static SPARE: Spare = Spare(Cell::new(ptr::null_mut()));
-/// A larger one is worth giving back.
-const SPARE_MAX_BYTES: usize = 1 << 10;
-
 fn allocate(size_bytes: usize, align_bytes: usize) -> *mut u8 {
     // So that messages of somewhat different lengths find the spare one large enough.
     let size_bytes = size_bytes.saturating_add(ALIGN_BYTES - 1) & !(ALIGN_BYTES - 1);
     let align_bytes = align_bytes.max(ALIGN_BYTES);
     if size_bytes <= SPARE_MAX_BYTES && align_bytes == ALIGN_BYTES {
-        let spare = SPARE.0.get();
+        let spare = HEAP.spare.get();
         // SAFETY: nobody else has it, so its header is as it was written.
         if !spare.is_null() && unsafe { Header::of(spare) }.size_bytes == size_bytes {
-            SPARE.0.set(ptr::null_mut());
+            HEAP.spare.set(ptr::null_mut());
             return spare;
         }
     }
@@ -85,7 +102,7 @@ fn allocate_anew(size_bytes: usize, align_bytes: usize) -> *mut u8 {
         return ptr::null_mut();
     };
     // SAFETY: the layout has a size, since the alignment is part of it.
-    let whole = unsafe { HEAP.alloc(layout) };
+    let whole = unsafe { HEAP.talc.alloc(layout) };
     if whole.is_null() {
         return whole;
     }
@@ -165,7 +182,9 @@ unsafe extern "C" fn realloc(pointer: *mut u8, size_bytes: usize) -> *mut u8 {
     };
     // SAFETY: it was allocated with this layout, and what stands before it moves along.
     unsafe {
-        let whole = HEAP.realloc(pointer.sub(header.align_bytes), layout, new_layout.size());
+        let whole = HEAP
+            .talc
+            .realloc(pointer.sub(header.align_bytes), layout, new_layout.size());
         if whole.is_null() {
             return whole;
         }
@@ -186,29 +205,17 @@ unsafe extern "C" fn free(pointer: *mut u8) {
         let header = Header::of(pointer);
         let mut freed = pointer;
         if header.size_bytes <= SPARE_MAX_BYTES && header.align_bytes == ALIGN_BYTES {
-            freed = SPARE.0.replace(pointer);
+            freed = HEAP.spare.replace(pointer);
             if freed.is_null() {
                 return;
             }
         }
         let header = Header::of(freed);
         if let Some(layout) = header.layout() {
-            HEAP.dealloc(freed.sub(header.align_bytes), layout);
+            HEAP.talc.dealloc(freed.sub(header.align_bytes), layout);
         }
     }
 }
-
-/// Where the heap begins: uninitialised static data, which the linker puts behind all other and which no page backs before it is
-/// used. With a stack of 1 MiB and a few kilobytes of data the memory is no larger than without it.
-static mut BEGINNING: [MaybeUninit<u8>; BEGINNING_BYTES] = [MaybeUninit::uninit(); BEGINNING_BYTES];
-
-const BEGINNING_BYTES: usize = 48 << 10;
-/// What the host backs with memory at a time.
-const PAGE_BYTES: usize = 4 << 10;
-/// What WebAssembly's memory grows by.
-const WASM_PAGE_BYTES: usize = 64 << 10;
-/// A large heap grows by an eighth of itself, so that growing stays cheap, up to so much.
-const STEP_MAX_BYTES: usize = 1 << 20;
 
 /// Gives the allocator a few pages at a time.
 #[derive(Debug)]
@@ -236,16 +243,17 @@ impl PageByPage {
     }
 }
 
-// SAFETY: it allocates nothing. All that it gives was its alone: a static array that nothing else names, and pages that
-// `memory.grow` has just made.
+// SAFETY: it allocates nothing. All that it gives was its alone: what lies behind the static data, which only C's allocator
+// would use, whose place this one takes, and pages that `memory.grow` has just made.
 unsafe impl Source for PageByPage {
     fn acquire<B: Binning>(talc: &mut Talc<Self, B>, layout: Layout) -> Result<(), ()> {
         let needed = layout.size().checked_add(4 * CHUNK_UNIT + layout.align());
         let needed = needed.ok_or(())?;
         let mut step = talc.source.step_bytes(needed);
         let Some(heap_end) = talc.source.heap_end else {
-            let base = (&raw mut BEGINNING).cast::<u8>();
-            let room_end = base.wrapping_add(BEGINNING_BYTES);
+            let base = (&raw const __heap_base).cast_mut();
+            let rest = memory_size::<0>() * WASM_PAGE_BYTES - base as usize;
+            let room_end = base.wrapping_add(rest);
             let end = page_end(base, step + talc::min_first_heap_size::<B>(), room_end);
             // SAFETY: see above.
             let heap_end = unsafe { talc.claim(base, end as usize - base as usize) };
