@@ -6,7 +6,7 @@ use crate::Transport;
 /// Finds strings that follow their lengths. Twisted's `Int32StringReceiver`.
 #[derive(Debug, Clone)]
 pub struct Int32Receiver {
-    buffer: Buffer,
+    pub(super) buffer: Buffer,
     length_max: usize,
 }
 

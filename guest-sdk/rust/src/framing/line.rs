@@ -7,7 +7,7 @@ use crate::Transport;
 /// raw mode.
 #[derive(Debug, Clone)]
 pub struct LineReceiver {
-    buffer: Buffer,
+    pub(super) buffer: Buffer,
     /// So much of the rest was searched and has no delimiter: it is not searched again.
     searched: usize,
     delimiter: Vec<u8>,

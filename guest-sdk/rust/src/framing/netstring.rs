@@ -6,7 +6,7 @@ use crate::Transport;
 /// Finds netstrings. Twisted's `NetstringReceiver`.
 #[derive(Debug, Clone)]
 pub struct NetstringReceiver {
-    buffer: Buffer,
+    pub(super) buffer: Buffer,
     length_max: usize,
 }
 
