@@ -3,6 +3,7 @@
 //! The map, outermost first; ARCHITECTURE.md says what may know what.
 //!
 //! - [`build`]: a guest's source folder becomes a component;
+//! - [`scaffold`]: a new guest's project;
 //! - [`service`], [`endpoint`], [`limits`]: what is to be served, where, and how far guests may go, as plain values;
 //! - [`driver`]: the turn of a reactor thread;
 //! - [`core`]: a connection's rules, pure;
@@ -23,6 +24,7 @@ pub mod guest;
 pub mod limits;
 pub mod logs;
 pub mod reactor;
+pub mod scaffold;
 pub mod service;
 pub mod side;
 pub mod web;

@@ -13,6 +13,8 @@ use crate::{Client, workspace};
 /// A host to be started.
 pub struct Builder {
     arguments: Vec<OsString>,
+    /// Variables of its environment.
+    variables: Vec<(String, OsString)>,
     /// What `ulimit -n` is to be, if not what this process has.
     descriptors_max: Option<u32>,
 }
@@ -67,6 +69,14 @@ impl Builder {
         self.flag("--config", format!("{key}={value}"))
     }
 
+    /// A variable of its environment.
+    #[must_use]
+    pub fn variable(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        let value = value.as_ref().to_owned();
+        self.variables.push((name.to_owned(), value));
+        self
+    }
+
     /// Gives the host no more than this many file descriptors.
     #[must_use]
     pub fn descriptors_max(mut self, descriptors_max: u32) -> Self {
@@ -95,6 +105,7 @@ impl Builder {
         let mut child = command
             .arg("run")
             .args(&self.arguments)
+            .envs(self.variables)
             .args(["--listen", "tcp:127.0.0.1:0", "--log-format", "json"])
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -141,6 +152,7 @@ impl Host {
     pub fn run_file(component: &Path) -> Builder {
         Builder {
             arguments: vec![component.into()],
+            variables: Vec::new(),
             descriptors_max: None,
         }
     }
@@ -216,17 +228,25 @@ impl Host {
     /// When the host is gone.
     #[must_use]
     pub fn memory_peak_bytes(&self) -> u64 {
+        self.memory("VmHWM:")
+    }
+
+    /// The memory that it has, in bytes.
+    ///
+    /// # Panics
+    ///
+    /// When the host is gone.
+    #[must_use]
+    pub fn memory_bytes(&self) -> u64 {
+        self.memory("VmRSS:")
+    }
+
+    fn memory(&self, field: &str) -> u64 {
         let status =
             std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("alive");
-        let peak = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmHWM:"))
-            .expect("a peak");
-        let kib: u64 = peak
-            .trim()
-            .trim_end_matches(" kB")
-            .parse()
-            .expect("a number");
+        let value = status.lines().find_map(|line| line.strip_prefix(field));
+        let value = value.expect("a field of this name").trim();
+        let kib: u64 = value.trim_end_matches(" kB").parse().expect("a number");
         kib << 10
     }
 

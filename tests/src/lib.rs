@@ -5,11 +5,13 @@
 //! - [`workspace`]: builds the host and the guests once, and knows where things are;
 //! - [`client`]: a peer, and [`neighbours`]: peers that must notice nothing;
 //! - [`web`]: the pages that guests fetch;
+//! - [`conformance`]: the scripts that every language's guest is tested with;
 //! - [`programs`]: clients and servers that others wrote.
 //!
 //! Nothing here sleeps: what is to be awaited tells so, and [`PATIENCE`] bounds how long a failing test takes.
 
 pub mod client;
+pub mod conformance;
 pub mod host;
 pub mod logs;
 pub mod neighbours;

@@ -37,6 +37,12 @@ pub fn cache() -> PathBuf {
     target().0.join("test-cache")
 }
 
+/// Where cargo builds projects outside of this workspace: their dependencies are compiled once and not in every test run.
+#[must_use]
+pub fn projects() -> PathBuf {
+    target().0.join("test-projects")
+}
+
 /// The `wisted` binary, of the same profile as this test.
 #[must_use]
 pub fn wisted() -> &'static Path {
@@ -134,7 +140,8 @@ fn install_wasm_target() {
 
 /// A tool in the workspace, without the variables that cargo has set for this test: some build scripts run anew when those
 /// differ.
-fn command(program: &str) -> Command {
+#[must_use]
+pub fn command(program: &str) -> Command {
     const OF_THE_OUTER_CARGO: [&str; 6] = [
         "CARGO_PKG_",
         "CARGO_MANIFEST_",

@@ -276,7 +276,7 @@ fn files_open_with_their_job_and_stay_short() {
     let mut breaches = Vec::new();
     for crate_sources in [
         "host/src",
-        "guest-sdk/src",
+        "guest-sdk/rust/src",
         "tests/src",
         "tests/tests",
         "tests/guests/hostile/src",

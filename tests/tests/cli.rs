@@ -54,7 +54,10 @@ fn contains_all(text: &str, words: &[&str]) {
 
 #[test]
 fn help() {
-    contains_all(&succeeds(&host::run(&["--help"])), &["run", "check"]);
+    contains_all(
+        &succeeds(&host::run(&["--help"])),
+        &["new", "build", "run", "check"],
+    );
     let flags = [
         "--listen",
         "--isolation",

@@ -1,9 +1,11 @@
 //! The command line: what people type and read. The only room that names clap; it knows the library's values, not how they
 //! are carried out.
 
+mod build;
 mod check;
 mod guest_file;
 mod limit_flags;
+mod new;
 mod run;
 mod units;
 
@@ -38,8 +40,43 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    New(NewArgs),
+    Build(BuildArgs),
     Run(Box<RunArgs>),
     Check(CheckArgs),
+}
+
+/// Make a project for a guest: an echo server with a test, and the language's SDK
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  wisted new parrot --lang rust")]
+struct NewArgs {
+    /// The project's name and its folder's, which must not exist or be empty
+    name: String,
+
+    /// The language; the message for an unknown one lists them
+    #[arg(long = "lang", value_name = "LANGUAGE")]
+    language: String,
+}
+
+/// Build a guest's source folder into a component, and say where it is
+///
+/// The folder's manifest tells the language. Tools that are missing are installed: pinned by version and hash, from PyPI or
+/// npm, into the folder .wisted of the guest's folder, or into the one that the environment variable WISTED_TOOLCHAINS names.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  wisted build guests/echo
+  wisted build . -o echo.wasm")]
+struct BuildArgs {
+    /// The folder with the guest's source
+    #[arg(value_name = "FOLDER")]
+    folder: PathBuf,
+
+    /// Copy the component to this file
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
 }
 
 /// Serve a guest, or run it if it is a program
@@ -108,7 +145,7 @@ struct CheckArgs {
 
 #[derive(Debug, Args)]
 struct GuestArg {
-    /// A component (.wasm), its text (.wat), or a folder with a guest's source (a Rust crate), which is built first
+    /// A component (.wasm), its text (.wat), or a folder with a guest's source, which is built first
     #[arg(value_name = "GUEST")]
     path: PathBuf,
 
@@ -167,6 +204,8 @@ impl From<LogFormatArg> for LogFormat {
 /// a signal that aborted.
 pub fn main() -> ExitCode {
     let result: Result<ExitCode> = match Cli::parse().command {
+        Command::New(args) => new::new(&args),
+        Command::Build(args) => build::build(&args),
         Command::Run(args) => run::run(*args),
         Command::Check(args) => check::check(&args),
     };

@@ -29,6 +29,16 @@ pub(super) fn memory_bytes(text: &str) -> Result<usize, String> {
     usize::try_from(bytes(text)?).map_err(|_| format!("{text} is more than there is"))
 }
 
+/// A number of bytes for people to read: `812 B`, `14.2 KiB`, `17.9 MiB`.
+#[expect(clippy::cast_precision_loss, reason = "rounded to a tenth")]
+pub(super) fn size(length_bytes: u64) -> String {
+    match length_bytes {
+        0..1_024 => format!("{length_bytes} B"),
+        1_024..1_048_576 => format!("{:.1} KiB", length_bytes as f64 / 1_024.0),
+        _ => format!("{:.1} MiB", length_bytes as f64 / 1_048_576.0),
+    }
+}
+
 /// A duration: `100ms`, `2s`, `5m`, `1h`.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let (number, unit) = split(text);
@@ -83,6 +93,13 @@ mod tests {
         for wrong in ["", "KiB", "-1", "1.5MiB", "64KB", "99999999999GiB"] {
             assert!(bytes(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn sizes_to_read() {
+        assert_eq!(size(812), "812 B");
+        assert_eq!(size(14_541), "14.2 KiB");
+        assert_eq!(size(18_769_510), "17.9 MiB");
     }
 
     #[test]

@@ -126,6 +126,19 @@ pub enum CloseReason {
     Stopping,
 }
 
+impl CloseReason {
+    /// Its name in the contract, such as `peer-not-reading`: for logs and metrics that programs read.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            CloseReason::Done => "done",
+            CloseReason::Lost(_) => "lost",
+            CloseReason::Aborted => "aborted",
+            CloseReason::PeerNotReading(_) => "peer-not-reading",
+            CloseReason::Stopping => "stopping",
+        }
+    }
+}
+
 impl fmt::Display for CloseReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

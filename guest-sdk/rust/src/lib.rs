@@ -27,6 +27,7 @@
 //! - What takes time is a [`Deferred`] ([`get_page`], [`request`], [`after`]): attach callbacks and return, or call
 //!   [`wait`](Deferred::wait), which suspends this guest and nobody else. [`call_later`] and [`sleep`] are the same two
 //!   choices for time alone.
+//! - [`framing`] finds lines, netstrings and length-prefixed strings in what arrives.
 //! - [`info!`] and its like write log records; [`config`] reads what the operator configured; [`random_bytes`].
 //! - `testing` has the fakes: on native targets the same code runs against a fake transport, clock and web.
 //!
@@ -41,6 +42,7 @@ pub mod config;
 mod deferred;
 mod error;
 mod export;
+pub mod framing;
 #[cfg(all(target_arch = "wasm32", feature = "allocator"))]
 mod heap;
 #[doc(hidden)]

@@ -2,6 +2,7 @@
 
 use super::*;
 use std::fs;
+use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A folder of its own for each test, and the fake tools in it.
@@ -172,8 +173,6 @@ fn a_target_that_cannot_be_installed() {
 fn no_tools_and_no_crate() {
     let bench = Bench::new();
     let mut tools = bench.tools(&packages(&[bench.package("guest", "lib")]), &[], 0);
-    assert!(failure(&tools, &bench.0.join("nowhere")).contains("no such folder"));
-    assert!(failure(&tools, &bench.0).contains("Supported now: a Rust crate"));
     assert!(failure(&tools, &bench.guest()).contains("crate-type = [\"cdylib\"]"));
     tools.cargo = bench.script(
         "bad-manifest",
@@ -226,19 +225,4 @@ fn failures_of_cargo() {
     assert!(failure(&tools, &bench.guest()).contains("cargo could not begin to build"));
     let tools = bench.tools(&metadata, &[finished(true)], 0);
     assert!(failure(&tools, &bench.guest()).contains("no .wasm file"));
-}
-
-#[test]
-fn peoples_own_settings_stay() {
-    assert!(
-        leaks("CARGO_PKG_NAME", false)
-            && leaks("RUSTFLAGS", false)
-            && leaks("CARGO_MANIFEST_DIR", true)
-    );
-    assert!(
-        !leaks("CARGO_HOME", true)
-            && !leaks("CARGO_TARGET_DIR", true)
-            && !leaks("RUSTUP_HOME", true)
-    );
-    assert!(!leaks("RUSTUP_TOOLCHAIN", false) && leaks("RUSTUP_TOOLCHAIN", true));
 }

@@ -88,6 +88,24 @@ pub enum FetchError {
     TooManyRequests(u32),
 }
 
+impl FetchError {
+    /// Its name in the contract, such as `too-large`: for logs and metrics that programs read.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            FetchError::Denied(_) => "denied",
+            FetchError::InvalidRequest(_) => "invalid-request",
+            FetchError::Dns(_) => "dns",
+            FetchError::Connect(_) => "connect",
+            FetchError::Tls(_) => "tls",
+            FetchError::Protocol(_) => "protocol",
+            FetchError::Timeout => "timeout",
+            FetchError::TooLarge(_) => "too-large",
+            FetchError::TooManyRedirects(_) => "too-many-redirects",
+            FetchError::TooManyRequests(_) => "too-many-requests",
+        }
+    }
+}
+
 impl fmt::Display for FetchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,41 +1,32 @@
-//! A guest's source folder becomes a component, with the language's own build tool. It must not know what becomes of the
-//! component, nor how progress is shown.
-//!
-//! Languages supported now: Rust, through cargo and the target `wasm32-wasip2`.
+//! A guest in Rust becomes a component, through cargo and the target `wasm32-wasip2`. It must not know of other languages.
 
 use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Output, Stdio};
+use std::process::{ExitStatus, Output, Stdio};
 
 use serde_json::Value;
+
+use super::process::command;
+use super::{BuildError, Progress, Toolchains};
 
 /// The target whose linker makes components.
 const TARGET: &str = "wasm32-wasip2";
 
-/// Builds the guest in `folder` and returns the path of its component.
-///
-/// Blocks for as long as the build takes: not for the reactor's thread. `progress` is told each step in a few words; what
-/// the tools themselves say goes straight to stderr, so that cargo's progress bar shows on a terminal.
-///
-/// # Errors
-///
-/// When the folder is no guest in a language that is supported, a tool is missing, or the build fails.
-pub fn build_guest(folder: &Path, progress: &mut dyn FnMut(&str)) -> Result<PathBuf, BuildError> {
-    Tools::from_path().build(folder, progress)
+/// Builds a crate. Rust comes from rustup, not from the project's toolchains. Cargo's messages go straight to standard error,
+/// so that its progress bar shows on a terminal.
+pub(super) fn build(
+    folder: &Path,
+    _toolchains: &Toolchains,
+    progress: Progress<'_>,
+) -> Result<PathBuf, BuildError> {
+    Ok(Tools::from_path().build(folder, progress)?)
 }
 
-/// Why there is no component. Each text says what to do next.
+/// Why there is no component of a Rust crate. Each text says what to do next.
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "the texts say it")]
-pub enum BuildError {
-    #[error("{}: there is no such folder", .0.display())]
-    NoFolder(PathBuf),
-    #[error(
-        "{}: there is no guest to build here. Supported now: a Rust crate, which has a Cargo.toml; everything else is \
-         given as a .wasm component or a .wat", .0.display()
-    )]
-    NotACrate(PathBuf),
+pub enum RustError {
     #[error(
         "{}: {program} is not installed (or not on the PATH), and a Rust guest is built with it. Install Rust from \
          https://rustup.rs", folder.display()
@@ -123,13 +114,7 @@ impl Tools {
         }
     }
 
-    fn build(&self, folder: &Path, progress: &mut dyn FnMut(&str)) -> Result<PathBuf, BuildError> {
-        if !folder.is_dir() {
-            return Err(BuildError::NoFolder(folder.to_owned()));
-        }
-        if !folder.join("Cargo.toml").is_file() {
-            return Err(BuildError::NotACrate(folder.to_owned()));
-        }
+    fn build(&self, folder: &Path, progress: Progress<'_>) -> Result<PathBuf, RustError> {
         let guest = self.find_guest(folder)?;
         if !self.has_target(&guest.folder)? {
             progress(&format!("installing the Rust target {TARGET}, once"));
@@ -140,11 +125,11 @@ impl Tools {
     }
 
     /// Asks cargo what the folder holds. Before building: a workspace's other crates may not even compile for wasm.
-    fn find_guest(&self, folder: &Path) -> Result<Guest, BuildError> {
+    fn find_guest(&self, folder: &Path) -> Result<Guest, RustError> {
         let arguments = ["metadata", "--no-deps", "--format-version", "1"];
         let output = run(folder, &self.cargo, &arguments)?;
         let metadata: Value =
-            serde_json::from_slice(&output.stdout).map_err(|error| BuildError::Tool {
+            serde_json::from_slice(&output.stdout).map_err(|error| RustError::Tool {
                 folder: folder.to_owned(),
                 program: "cargo metadata".to_owned(),
                 message: error.to_string(),
@@ -153,7 +138,7 @@ impl Tools {
             folder
                 .join("Cargo.toml")
                 .canonicalize()
-                .map_err(|source| BuildError::Io {
+                .map_err(|source| RustError::Io {
                     path: folder.join("Cargo.toml"),
                     source,
                 })?;
@@ -166,7 +151,7 @@ impl Tools {
         {
             let name = package["name"].as_str().unwrap_or("?").to_owned();
             if !is_guest(package) {
-                return Err(BuildError::NoCdylib {
+                return Err(RustError::NoCdylib {
                     folder: folder.to_owned(),
                     package: name,
                 });
@@ -191,7 +176,7 @@ impl Tools {
                 }
             });
         match (guests.next(), guests.next()) {
-            (None, _) => Err(BuildError::NoGuestInWorkspace(folder.to_owned())),
+            (None, _) => Err(RustError::NoGuestInWorkspace(folder.to_owned())),
             (Some(guest), None) => Ok(guest),
             (Some(first), Some(second)) => {
                 let guests = [first, second]
@@ -199,7 +184,7 @@ impl Tools {
                     .chain(guests)
                     .map(|guest| guest.folder)
                     .collect();
-                Err(BuildError::SeveralGuests {
+                Err(RustError::SeveralGuests {
                     folder: folder.to_owned(),
                     guests,
                 })
@@ -208,7 +193,7 @@ impl Tools {
     }
 
     /// Asks the compiler that the folder's toolchain file selects: another one's targets say nothing.
-    fn has_target(&self, folder: &Path) -> Result<bool, BuildError> {
+    fn has_target(&self, folder: &Path) -> Result<bool, RustError> {
         let output = run(
             folder,
             &self.rustc,
@@ -218,7 +203,7 @@ impl Tools {
         Ok(Path::new(libraries.trim_end()).is_dir())
     }
 
-    fn install_target(&self, folder: &Path) -> Result<(), BuildError> {
+    fn install_target(&self, folder: &Path) -> Result<(), RustError> {
         let mut child = match command(folder, &self.rustup)
             .args(["target", "add", TARGET])
             .stdout(Stdio::null())
@@ -227,10 +212,10 @@ impl Tools {
         {
             Ok(child) => child,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Err(BuildError::NoRustup(folder.to_owned()));
+                return Err(RustError::NoRustup(folder.to_owned()));
             }
             Err(source) => {
-                return Err(BuildError::Io {
+                return Err(RustError::Io {
                     path: self.rustup.clone().into(),
                     source,
                 });
@@ -248,22 +233,22 @@ impl Tools {
             // Nothing is lost but a progress line when stderr is closed.
             let _ = writeln!(std::io::stderr(), "{line}");
         }
-        let status = child.wait().map_err(|source| BuildError::Io {
+        let status = child.wait().map_err(|source| RustError::Io {
             path: self.rustup.clone().into(),
             source,
         })?;
         match status.success() {
             true => Ok(()),
-            false if offline => Err(BuildError::Offline(folder.to_owned())),
-            false => Err(BuildError::TargetNotInstalled {
+            false if offline => Err(RustError::Offline(folder.to_owned())),
+            false => Err(RustError::TargetNotInstalled {
                 folder: folder.to_owned(),
                 status,
             }),
         }
     }
 
-    fn compile(&self, guest: &Guest) -> Result<PathBuf, BuildError> {
-        let io = |source| BuildError::Io {
+    fn compile(&self, guest: &Guest) -> Result<PathBuf, RustError> {
+        let io = |source| RustError::Io {
             path: self.cargo.clone().into(),
             source,
         };
@@ -291,9 +276,9 @@ impl Tools {
         let status = child.wait().map_err(io)?;
         let folder = guest.folder.clone();
         match status.success() {
-            true => component.ok_or(BuildError::NoArtifact(folder)),
-            false if begun => Err(BuildError::Compile { folder, status }),
-            false => Err(BuildError::NotBegun { folder, status }),
+            true => component.ok_or(RustError::NoArtifact(folder)),
+            false if begun => Err(RustError::Compile { folder, status }),
+            false => Err(RustError::NotBegun { folder, status }),
         }
     }
 }
@@ -342,7 +327,7 @@ fn tells_of_no_network(line: &str) -> bool {
 }
 
 /// Runs a tool that answers on stdout; what it says on stderr becomes the error's text.
-fn run(folder: &Path, program: &OsStr, arguments: &[&str]) -> Result<Output, BuildError> {
+fn run(folder: &Path, program: &OsStr, arguments: &[&str]) -> Result<Output, RustError> {
     let output = match command(folder, program).args(arguments).output() {
         Ok(output) => output,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -351,13 +336,13 @@ fn run(folder: &Path, program: &OsStr, arguments: &[&str]) -> Result<Output, Bui
                 .unwrap_or(program)
                 .to_string_lossy()
                 .into_owned();
-            return Err(BuildError::NoRust {
+            return Err(RustError::NoRust {
                 folder: folder.to_owned(),
                 program,
             });
         }
         Err(source) => {
-            return Err(BuildError::Io {
+            return Err(RustError::Io {
                 path: program.into(),
                 source,
             });
@@ -366,57 +351,11 @@ fn run(folder: &Path, program: &OsStr, arguments: &[&str]) -> Result<Output, Bui
     if output.status.success() {
         return Ok(output);
     }
-    Err(BuildError::Tool {
+    Err(RustError::Tool {
         folder: folder.to_owned(),
         program: format!("{} {}", Path::new(program).display(), arguments[0]),
         message: String::from_utf8_lossy(&output.stderr).trim().to_owned(),
     })
-}
-
-/// A tool in the guest's folder, with the environment that it would have had if it had been typed there.
-fn command(folder: &Path, program: &OsStr) -> Command {
-    let mut command = Command::new(program);
-    command.current_dir(folder).stdin(Stdio::null());
-    let under_cargo = std::env::var_os("CARGO").is_some();
-    for (name, _) in std::env::vars_os() {
-        if name.to_str().is_some_and(|name| leaks(name, under_cargo)) {
-            command.env_remove(name);
-        }
-    }
-    command
-}
-
-/// Whether a variable belongs to a cargo that runs this very process (`cargo run`, `cargo test`), or to native code only.
-/// People's own settings stay: `CARGO_HOME`, `CARGO_TARGET_DIR`, `CARGO_NET_…`, `RUSTC_WRAPPER` and the like.
-fn leaks(name: &str, under_cargo: bool) -> bool {
-    const SET_BY_CARGO: [&str; 9] = [
-        "CARGO",
-        "CARGO_MANIFEST_DIR",
-        "CARGO_MANIFEST_PATH",
-        "CARGO_BIN_NAME",
-        "CARGO_CRATE_NAME",
-        "CARGO_PRIMARY_PACKAGE",
-        "CARGO_TARGET_TMPDIR",
-        "CARGO_MAKEFLAGS",
-        "OUT_DIR",
-    ];
-    // Flags for the machine's own processor or linker; with --target, cargo would give them to the guest. A guest's flags
-    // are CARGO_TARGET_WASM32_WASIP2_RUSTFLAGS, or stand in its .cargo/config.toml.
-    const FOR_NATIVE_CODE: [&str; 3] = [
-        "RUSTFLAGS",
-        "CARGO_ENCODED_RUSTFLAGS",
-        "CARGO_BUILD_RUSTFLAGS",
-    ];
-    match name {
-        // Rustup's cargo sets it for what it runs; it would override the folder's own toolchain file.
-        "RUSTUP_TOOLCHAIN" => under_cargo,
-        _ => {
-            SET_BY_CARGO.contains(&name)
-                || FOR_NATIVE_CODE.contains(&name)
-                || name.starts_with("CARGO_PKG_")
-                || name.starts_with("CARGO_BIN_EXE_")
-        }
-    }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 
 mod imports {
     wit_bindgen::generate!({
-        path: "../wit",
+        path: "wit",
         world: "imports",
         // Pieces are passed as `&[&[u8]]` this way, and no piece is copied before the host takes it.
         ownership: Borrowing { duplicate_if_necessary: false },
@@ -28,7 +28,7 @@ mod imports {
 /// What only the world `protocol` exports.
 pub mod connections {
     wit_bindgen::generate!({
-        path: "../wit",
+        path: "wit",
         inline: "package wisted:guest;
             world connections {
                 export wisted:reactor/connection-handler@0.1.0;
@@ -49,7 +49,7 @@ pub mod connections {
 /// What both worlds export.
 pub mod outcomes {
     wit_bindgen::generate!({
-        path: "../wit",
+        path: "wit",
         inline: "package wisted:guest;
             world outcomes {
                 export wisted:reactor/lifecycle-handler@0.1.0;
@@ -73,7 +73,7 @@ pub mod outcomes {
 /// What only the world `standalone` exports.
 pub mod programs {
     wit_bindgen::generate!({
-        path: "../wit",
+        path: "wit",
         inline: "package wisted:guest;
             world programs {
                 export wisted:reactor/program@0.1.0;

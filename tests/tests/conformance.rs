@@ -1,0 +1,227 @@
+//! Every script of the conformance suite against every language's guest, and the page that says what came of it.
+#![allow(missing_docs)]
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+
+use wisted_tests::conformance::{self, Script};
+use wisted_tests::{host, workspace};
+
+/// A language, and where its guest is.
+struct Language {
+    name: &'static str,
+    /// The folder of its guest, from the workspace's root.
+    guest: &'static str,
+    /// How often scripts that repeat are run at the most: a runtime that starts slowly would take all night.
+    repeat_max: u32,
+    /// Scripts that it does not pass, each with the reason, and the number of the issue where that is another project's.
+    fails: &'static [(&'static str, &'static str)],
+}
+
+const LANGUAGES: &[Language] = &[Language {
+    name: "Rust",
+    guest: "guests/conformance",
+    repeat_max: 10_000,
+    fails: &[],
+}];
+
+/// Limits the run to these languages, separated by commas: to try one, or to split a slow run. The page is then checked for
+/// them alone.
+const ONLY: &str = "WISTED_CONFORMANCE";
+
+/// Writes the page instead of checking it.
+const WRITE: &str = "WISTED_WRITE_DOCS";
+
+const PAGE: &str = "docs/languages.md";
+
+/// Where the table of results begins and ends in the page.
+const TABLE: (&str, &str) = (
+    "<!-- results: written by the tests -->\n",
+    "<!-- end of results -->",
+);
+
+impl Language {
+    /// Its guest, built with the same command that people type.
+    fn component(&self) -> PathBuf {
+        if self.name == "Rust" {
+            return workspace::guest("conformance");
+        }
+        let folder = workspace::root().join(self.guest);
+        let output = workspace::cache().join(format!("conformance-{}.wasm", self.name));
+        fs::create_dir_all(workspace::cache()).expect("a folder");
+        let mut build = host::wisted(&[
+            "build".as_ref(),
+            folder.as_os_str(),
+            "-o".as_ref(),
+            output.as_os_str(),
+        ]);
+        let built = build.output().expect("wisted runs");
+        assert!(
+            built.status.success(),
+            "{}",
+            String::from_utf8_lossy(&built.stderr)
+        );
+        output
+    }
+
+    fn reason(&self, script: &Script) -> Option<&'static str> {
+        let mut reasons = self.fails.iter().filter(|(name, _)| *name == script.name);
+        reasons.next().map(|(_, reason)| *reason)
+    }
+}
+
+/// Which scripts of each feature a language passes, and how many there are.
+#[derive(Default)]
+struct Score {
+    passed: usize,
+    all: usize,
+}
+
+#[test]
+fn every_language_does_the_same() {
+    let only = std::env::var(ONLY).unwrap_or_default();
+    let chosen: Vec<&Language> = LANGUAGES
+        .iter()
+        .filter(|language| only.is_empty() || only.split(',').any(|name| name == language.name))
+        .collect();
+    assert!(
+        !chosen.is_empty(),
+        "{ONLY}={only}: there is no such language"
+    );
+    let scripts = conformance::scripts();
+    let mut surprises = String::new();
+    let mut scores: BTreeMap<(&str, &str), Score> = BTreeMap::new();
+    for language in &chosen {
+        let component = language.component();
+        for script in &scripts {
+            let mut script = script.clone();
+            script.repeat = script.repeat.min(language.repeat_max);
+            let passed =
+                catch_unwind(AssertUnwindSafe(|| conformance::run(&script, &component))).is_ok();
+            match (passed, language.reason(&script)) {
+                (true, None) | (false, Some(_)) => {}
+                (false, None) => writeln!(surprises, "{} fails {:?}", language.name, script.name)
+                    .expect("memory"),
+                (true, Some(_)) => {
+                    writeln!(
+                        surprises,
+                        "{} passes {:?}, and is said to fail",
+                        language.name, script.name
+                    )
+                    .expect("memory");
+                }
+            }
+            let feature = scripts
+                .iter()
+                .find(|other| other.name == script.name)
+                .expect("it is one of them");
+            let score = scores.entry((&feature.feature, language.name)).or_default();
+            score.all += 1;
+            score.passed += usize::from(passed);
+        }
+    }
+    assert!(surprises.is_empty(), "the messages are above:\n{surprises}");
+    check_page(&chosen, &features(&scripts), &scores);
+}
+
+/// In the order in which the scripts have them.
+fn features(scripts: &[Script]) -> Vec<&str> {
+    let mut features: Vec<&str> = Vec::new();
+    for script in scripts {
+        if !features.contains(&&*script.feature) {
+            features.push(&script.feature);
+        }
+    }
+    features
+}
+
+/// A row a feature, a column a language; where not all passes, how much does.
+fn check_page(languages: &[&Language], features: &[&str], scores: &BTreeMap<(&str, &str), Score>) {
+    let cell = |feature: &str, language: &str| match scores.get(&(feature, language)) {
+        Some(score) if score.passed == score.all => "passes".to_owned(),
+        Some(score) => format!("{} of {}", score.passed, score.all),
+        None => "not run".to_owned(),
+    };
+    let path = workspace::root().join(PAGE);
+    let page = fs::read_to_string(&path).expect(PAGE);
+    let (before, rest) = page.split_once(TABLE.0).expect("a place for the table");
+    let (table, after) = rest.split_once(TABLE.1).expect("an end of the table");
+    if std::env::var_os(WRITE).is_some() {
+        assert_eq!(
+            languages.len(),
+            LANGUAGES.len(),
+            "only a whole run is written down"
+        );
+        let mut text = String::from("\n| feature |");
+        languages
+            .iter()
+            .for_each(|language| write!(text, " {} |", language.name).expect("memory"));
+        text += "\n|---|";
+        languages.iter().for_each(|_| text += "---|");
+        text += "\n";
+        for feature in features {
+            write!(text, "| {feature} |").expect("memory");
+            languages.iter().for_each(|language| {
+                write!(text, " {} |", cell(feature, language.name)).expect("memory")
+            });
+            text += "\n";
+        }
+        for language in languages {
+            for (script, reason) in language.fails {
+                writeln!(text, "\n- {}, {script:?}: {reason}", language.name).expect("memory");
+            }
+        }
+        text += "\n";
+        fs::write(&path, [before, TABLE.0, &text, TABLE.1, after].concat()).expect("written");
+        return;
+    }
+    let written = read_table(table);
+    for feature in features {
+        for language in languages {
+            let says = written.get(&((*feature).to_owned(), language.name.to_owned()));
+            assert_eq!(
+                says,
+                Some(&cell(feature, language.name)),
+                "{PAGE} is stale about {feature:?} in {}; write it anew: {WRITE}=1 cargo test -p wisted-tests --test conformance",
+                language.name
+            );
+        }
+    }
+}
+
+/// The page's cells by feature and language.
+fn read_table(table: &str) -> BTreeMap<(String, String), String> {
+    let row = |line: &str| -> Vec<String> {
+        let line = line.trim_matches('|');
+        line.split('|').map(|cell| cell.trim().to_owned()).collect()
+    };
+    let mut rows = table.lines().filter(|line| line.starts_with('|')).map(row);
+    let head = rows.next().unwrap_or_default();
+    let mut cells = BTreeMap::new();
+    for row in rows.skip(1) {
+        for (language, cell) in head.iter().zip(&row).skip(1) {
+            cells.insert((row[0].clone(), language.clone()), cell.clone());
+        }
+    }
+    cells
+}
+
+/// A guest that nobody lists is tested by nobody.
+#[test]
+fn every_guest_is_listed() {
+    let guests = workspace::root().join("guests");
+    for entry in fs::read_dir(guests).expect("a folder") {
+        let folder = entry.expect("an entry").path();
+        if folder.join("conformance").is_dir() {
+            let guest = format!(
+                "guests/{}/conformance",
+                folder.file_name().expect("a name").display()
+            );
+            let is_listed = LANGUAGES.iter().any(|language| language.guest == guest);
+            assert!(is_listed, "{guest} is not in LANGUAGES");
+        }
+    }
+}

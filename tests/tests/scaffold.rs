@@ -1,0 +1,152 @@
+//! `wisted new` and `wisted build`: a project that is made builds, passes its test and serves, by the commands that are
+//! printed.
+#![allow(missing_docs)]
+
+use std::path::Path;
+use std::process::Command;
+
+use wisted_tests::host::{self, Scratch};
+use wisted_tests::{Host, workspace};
+
+/// Runs `wisted` in a folder, and returns whether it succeeds and what it says.
+fn wisted(folder: &Path, arguments: &[&str]) -> (bool, String) {
+    let output = host::wisted(arguments).current_dir(folder).output();
+    let output = output.expect("wisted runs");
+    let said = [output.stdout, output.stderr].concat();
+    (
+        output.status.success(),
+        String::from_utf8_lossy(&said).into_owned(),
+    )
+}
+
+#[track_caller]
+fn fails(folder: &Path, arguments: &[&str], words: &[&str]) {
+    let (success, said) = wisted(folder, arguments);
+    assert!(!success && !said.contains("panicked"), "{said}");
+    for word in words {
+        assert!(said.contains(word), "{word:?} is not in:\n{said}");
+    }
+}
+
+/// The commands that `wisted new` prints, in order: each indented line.
+fn commands(said: &str) -> Vec<&str> {
+    said.lines()
+        .filter_map(|line| line.strip_prefix("  "))
+        .collect()
+}
+
+/// Makes a project, runs the test command that is printed, and serves it.
+fn new_project_works(language: &str) {
+    let scratch = Scratch::new();
+    let (success, said) = wisted(scratch.path(), &["new", "parrot", "--lang", language]);
+    assert!(success, "{said}");
+    let commands = commands(&said);
+    assert!(commands.len() <= 3, "{said}");
+    assert_eq!(
+        (commands[0], *commands.last().expect("some")),
+        ("cd parrot", "wisted run .")
+    );
+    let project = scratch.path().join("parrot");
+    for command in &commands[1..commands.len() - 1] {
+        let mut test = workspace::command("sh");
+        test.args(["-c", command])
+            .current_dir(&project)
+            .env("CARGO_TARGET_DIR", workspace::projects());
+        passes(test, command);
+    }
+    // Compiling its dependencies for the first time takes longer than a host is waited for.
+    let mut build = host::wisted(&["build", "."]);
+    build
+        .current_dir(&project)
+        .env("CARGO_TARGET_DIR", workspace::projects());
+    passes(build, "wisted build .");
+    let host = Host::run_file(&project)
+        .variable("CARGO_TARGET_DIR", workspace::projects())
+        .start();
+    host.connect().check_echo("from a new project\n");
+    host.finish();
+}
+
+fn passes(mut command: Command, what: &str) {
+    let output = command.output().expect("a shell");
+    assert!(
+        output.status.success(),
+        "{what} failed:\n{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+#[test]
+fn a_new_project_in_rust() {
+    new_project_works("rust");
+}
+
+#[test]
+fn what_is_no_new_project() {
+    let scratch = Scratch::new();
+    let folder = scratch.path();
+    let _ = scratch.file("full/file", "");
+    let _ = scratch.file("taken", "");
+    std::fs::create_dir(folder.join("empty")).expect("a folder");
+    fails(
+        folder,
+        &["new", "full", "--lang", "rust"],
+        &["full", "something in this folder"],
+    );
+    fails(
+        folder,
+        &["new", "taken", "--lang", "rust"],
+        &["taken", "a file already"],
+    );
+    fails(
+        folder,
+        &["new", "../up", "--lang", "rust"],
+        &["../up", "no name for a project"],
+    );
+    fails(
+        folder,
+        &["new", "fn", "--lang", "rust"],
+        &["fn", "means something else"],
+    );
+    fails(
+        folder,
+        &["new", "parrot", "--lang", "cobol"],
+        &["cobol", "there are: rust"],
+    );
+    fails(folder, &["new", "parrot"], &["--lang"]);
+    assert!(wisted(folder, &["new", "empty", "--lang", "Rust"]).0);
+    assert!(folder.join("empty/wisted-sdk/src/lib.rs").is_file());
+}
+
+#[test]
+fn building_says_where_the_component_is() {
+    let scratch = Scratch::new();
+    let guest = workspace::root().join("guests/echo");
+    let guest = guest.to_str().expect("UTF-8");
+    let (success, said) = wisted(scratch.path(), &["build", guest, "-o", "echo.wasm"]);
+    assert!(
+        success && said.contains("echo.wasm (") && said.contains("KiB)"),
+        "{said}"
+    );
+    let host = Host::run_file(&scratch.path().join("echo.wasm")).start();
+    host.connect().check_echo("from a file\n");
+    host.finish();
+    let entries = std::fs::read_dir(scratch.path()).expect("a folder");
+    assert_eq!(entries.count(), 1, "nothing is left but the component");
+    fails(
+        scratch.path(),
+        &["build", guest, "-o", "."],
+        &["this is a folder"],
+    );
+    fails(
+        scratch.path(),
+        &["build", "nowhere"],
+        &["nowhere", "no such folder"],
+    );
+    fails(
+        scratch.path(),
+        &["build", "."],
+        &["no guest to build here", "Cargo.toml (Rust)"],
+    );
+}
