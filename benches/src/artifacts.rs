@@ -25,6 +25,8 @@ pub enum Guest {
     Pages,
     /// Loops for ever on `do spin`; writes back lines that begin with `echo `.
     Hostile,
+    /// Writes back what it receives, and may wait.
+    Fiber,
     /// Writes back lines in upper case.
     Line,
     /// No guest of this host's, but a command on WASI's sockets.
@@ -38,6 +40,7 @@ impl Guest {
             Guest::Echo => "echo",
             Guest::Pages => "pages",
             Guest::Hostile => "hostile",
+            Guest::Fiber => "fiber",
             Guest::Line => "line",
             Guest::Wasi => "wasi-peer",
         }

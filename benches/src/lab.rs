@@ -121,7 +121,7 @@ impl Lab {
 
     /// Starts a server of `kind` on the server's core. `arguments` are for the host only.
     pub fn start(&self, kind: Kind, guest: Guest, arguments: &[String]) -> Result<Server> {
-        let cache = self.cache.path().to_owned();
+        let cache = self.cache().to_owned();
         self.start_with_cache(kind, guest, arguments, cache, Place::ServerCore)
     }
 
@@ -136,7 +136,7 @@ impl Lab {
     ) -> Result<Server> {
         let mut command = match kind.isolation() {
             None => Command::new(&self.binaries().native),
-            Some(isolation) => self.wisted(isolation, guest, arguments)?,
+            Some(isolation) => self.wisted(isolation, kind.guest(guest), arguments)?,
         };
         command.env("XDG_CACHE_HOME", cache);
         Server::start(command, kind.into(), &self.cores, place)
@@ -152,6 +152,11 @@ impl Lab {
             .args(&self.settings.wisted_arguments);
         command.env("XDG_CACHE_HOME", self.cache.path());
         Ok(command)
+    }
+
+    /// This run's folder of compiled guests.
+    pub fn cache(&self) -> &Path {
+        self.cache.path()
     }
 
     /// Starts any other server on the server's core.

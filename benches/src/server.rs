@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use clap::ValueEnum;
 
+use crate::artifacts::Guest;
 use crate::children::Reaped;
 use crate::cores::{Cores, Place};
 use crate::proc;
@@ -34,20 +35,30 @@ pub enum Kind {
     Connection,
     /// Wisted with one instance for all connections.
     Service,
+    /// Wisted with an instance for each connection of a guest that may wait, and so is called on fibers.
+    Fiber,
 }
 
 impl Kind {
     /// Whether the host is needed for it.
     pub fn is_wisted(self) -> bool {
-        matches!(self, Kind::Connection | Kind::Service)
+        matches!(self, Kind::Connection | Kind::Service | Kind::Fiber)
     }
 
     /// The host's name for it.
     pub fn isolation(self) -> Option<&'static str> {
         match self {
             Kind::Native | Kind::NativeAgain => None,
-            Kind::Connection => Some("connection"),
+            Kind::Connection | Kind::Fiber => Some("connection"),
             Kind::Service => Some("service"),
+        }
+    }
+
+    /// The guest that it runs where `guest` is asked for.
+    pub fn guest(self, guest: Guest) -> Guest {
+        match (self, guest) {
+            (Kind::Fiber, Guest::Echo) => Guest::Fiber,
+            _ => guest,
         }
     }
 }
@@ -59,6 +70,7 @@ impl fmt::Display for Kind {
             Kind::NativeAgain => "native again",
             Kind::Connection => "wisted connection",
             Kind::Service => "wisted service",
+            Kind::Fiber => "wisted on fibers",
         })
     }
 }

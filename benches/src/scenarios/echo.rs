@@ -18,20 +18,21 @@ use crate::stats::{Latency, median, range};
 const WARMUP: Duration = Duration::from_millis(400);
 const WARMUP_QUICK: Duration = Duration::from_millis(100);
 
+/// What is asked at the same time.
 #[derive(Clone, Copy)]
-struct Cell {
-    connections: usize,
-    size_bytes: usize,
+pub(super) struct Cell {
+    pub connections: usize,
+    pub size_bytes: usize,
 }
 
 /// One server's window in one round.
-struct Sample {
+pub(super) struct Sample {
     kind: Kind,
     round: usize,
     requests: u64,
-    cpu_us: f64,
-    per_second: f64,
-    latency: Latency,
+    pub cpu_us: f64,
+    pub per_second: f64,
+    pub latency: Latency,
     server_busy: f64,
     load_busy: f64,
 }
@@ -98,7 +99,14 @@ fn measure(lab: &Lab, cell: Cell) -> Result<Vec<Sample>> {
     Ok(samples)
 }
 
-fn sample(lab: &Lab, server: &Server, cell: Cell, kind: Kind, round: usize) -> Result<Sample> {
+/// Measures a window.
+pub(super) fn sample(
+    lab: &Lab,
+    server: &Server,
+    cell: Cell,
+    kind: Kind,
+    round: usize,
+) -> Result<Sample> {
     let mut load = Load::connect(
         server.address,
         cell.connections,
@@ -178,7 +186,7 @@ fn ratio(sample: &Sample, samples: &[Sample]) -> Option<f64> {
 }
 
 impl Sample {
-    fn json(&self, cell: Cell) -> Value {
+    pub fn json(&self, cell: Cell) -> Value {
         json!({
             "connections": cell.connections,
             "message_bytes": cell.size_bytes,

@@ -7,6 +7,7 @@ mod echo;
 mod idle;
 mod pages;
 mod peers;
+mod reactors;
 mod spin;
 mod start;
 
@@ -38,6 +39,8 @@ pub enum Scenario {
     Connect,
     /// How soon does it listen?
     Start,
+    /// What does a request cost with two reactors instead of one?
+    Reactors,
     /// What does the host allocate for a message?
     Allocations,
     /// What does the same cost in other servers? Only when asked for: it installs them
@@ -55,15 +58,18 @@ impl Scenario {
 
     /// The guests that it runs when `kinds`, and in `peers` `contenders`, are compared.
     pub fn guests(self, kinds: &[Kind], contenders: &[Contender]) -> Vec<Guest> {
-        let compares = kinds.iter().any(|kind| kind.is_wisted());
         match self {
             Scenario::Pages => vec![Guest::Pages],
             Scenario::Call => vec![Guest::Echo, Guest::Pages],
             Scenario::Spin => vec![Guest::Hostile],
             Scenario::Allocations => vec![Guest::Echo],
             Scenario::Peers => of_contenders(contenders),
-            _ if compares => vec![Guest::Echo],
-            _ => vec![],
+            Scenario::Reactors => vec![Guest::Echo],
+            _ => kinds
+                .iter()
+                .filter(|kind| kind.is_wisted())
+                .map(|kind| kind.guest(Guest::Echo))
+                .collect(),
         }
     }
 
@@ -77,6 +83,7 @@ impl Scenario {
             Scenario::Idle => idle::run(lab),
             Scenario::Connect => connect::run(lab),
             Scenario::Start => start::run(lab),
+            Scenario::Reactors => reactors::run(lab),
             Scenario::Allocations => allocations::run(lab),
             Scenario::Peers => peers::run(lab),
         }
