@@ -19,7 +19,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use limit_flags::LimitFlags;
 use wisted::endpoint::Endpoint;
 use wisted::logs::LogFormat;
-use wisted::service::Isolation;
+use wisted::service::{Isolation, Recycle};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -130,6 +130,9 @@ struct RunArgs {
     drain_max: std::time::Duration,
 
     #[command(flatten)]
+    recycling: RecycleFlags,
+
+    #[command(flatten)]
     limits: LimitFlags,
 
     #[command(flatten)]
@@ -154,6 +157,24 @@ struct GuestArg {
     no_cache: bool,
 }
 
+// No text for people: it would take the place of the command's own.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Recycling, with --isolation service")]
+struct RecycleFlags {
+    /// A new instance takes the new connections after so many calls of handlers, and the old one ends when its connections
+    /// have ended: for runtimes that leak [default: never]
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
+    recycle_after_calls: Option<u64>,
+
+    /// A new instance takes the new connections after so many connections [default: never]
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
+    recycle_after_connections: Option<u64>,
+
+    /// A new instance takes the new connections when the old one's memory has grown to this [default: never]
+    #[arg(long, value_name = "SIZE", value_parser = units::memory_bytes)]
+    recycle_memory: Option<usize>,
+}
+
 #[derive(Debug, Args)]
 struct LogFlags {
     /// The shape of log records, which go to standard error
@@ -168,6 +189,16 @@ struct LogFlags {
         help_heading = "Logs"
     )]
     log: String,
+}
+
+impl RecycleFlags {
+    fn recycle(&self) -> Recycle {
+        Recycle {
+            after_calls: self.recycle_after_calls,
+            after_connections: self.recycle_after_connections,
+            memory_bytes: self.recycle_memory,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

@@ -14,7 +14,7 @@ use wisted::endpoint::Endpoint;
 use wisted::guest::{CodeCache, GuestCode, GuestHost, LogBudget, Origin, PoolSize};
 use wisted::limits::Limits;
 use wisted::logs;
-use wisted::service::{Isolation, Service};
+use wisted::service::{Isolation, Recycle, Service};
 use wisted::side::Side;
 use wisted::web::{Grants, WebClient, WebLimits};
 
@@ -32,14 +32,16 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode> {
     raise_descriptor_limit();
 
     let isolation = args.isolation.into();
+    let recycle = args.recycling.recycle();
+    if isolation == Isolation::Connection && recycle != Recycle::default() {
+        bail!(
+            "recycling makes sense only with --isolation service: otherwise an instance ends with its connection anyway"
+        );
+    }
     let reactors = args.reactors.map_or_else(cores, usize::from);
     let cache = guest_file::cache(&args.guest);
-    let (host, code) = load(
-        &file,
-        cache.as_ref(),
-        &pool_size(isolation, &limits),
-        reactors,
-    )?;
+    let pool = pool_size(isolation, &limits);
+    let (host, code) = load(&file, cache.as_ref(), &pool, reactors)?;
     let endpoints = endpoints(args.endpoints, &code, &file)?;
 
     let side = Side::start().context("the side thread cannot be started")?;
@@ -53,6 +55,7 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode> {
         }),
         endpoints,
         isolation,
+        recycle,
         limits: Arc::new(limits),
         code,
         web,
