@@ -3,11 +3,13 @@
 
 mod build;
 mod check;
+mod compile;
 mod guest_file;
 mod limit_flags;
 mod new;
 mod run;
 mod units;
+mod watch;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -44,6 +46,7 @@ enum Command {
     Build(BuildArgs),
     Run(Box<RunArgs>),
     Check(CheckArgs),
+    Compile(CompileArgs),
 }
 
 /// Make a project for a guest: an echo server with a test, and the language's SDK
@@ -111,6 +114,11 @@ struct RunArgs {
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u8).range(1..=64))]
     reactors: Option<u8>,
 
+    /// When the guest's source, or its file, changes, build it again: new connections get the new build, and those that are
+    /// open end on the old one. A build that fails changes nothing
+    #[arg(long)]
+    watch: bool,
+
     /// A configuration value for the guest. Can be given several times
     #[arg(long, value_name = "KEY=VALUE", value_parser = units::key_value)]
     config: Vec<(String, String)>,
@@ -142,6 +150,16 @@ struct RunArgs {
 /// Say what a guest exports and imports, and whether and how it can be served
 #[derive(Debug, Args)]
 struct CheckArgs {
+    #[command(flatten)]
+    guest: GuestArg,
+}
+
+/// Compile a guest for this machine ahead of time, into the user's cache, so that it starts at once
+///
+/// An entry of the cache is used only if its own digest and the component's fit, and this version of Wisted with this
+/// machine's processor made it.
+#[derive(Debug, Args)]
+struct CompileArgs {
     #[command(flatten)]
     guest: GuestArg,
 }
@@ -239,6 +257,7 @@ pub fn main() -> ExitCode {
         Command::Build(args) => build::build(&args),
         Command::Run(args) => run::run(*args),
         Command::Check(args) => check::check(&args),
+        Command::Compile(args) => compile::compile(&args),
     };
     result.unwrap_or_else(|error| {
         eprintln!("{}: {error:#}", error_label());

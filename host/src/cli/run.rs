@@ -8,6 +8,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, anyhow, bail};
 
 use super::guest_file::{self, GuestFile};
+use super::watch::Watch;
 use super::{RunArgs, error_label};
 use wisted::driver::{Crew, Exit};
 use wisted::endpoint::Endpoint;
@@ -40,8 +41,18 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode> {
     }
     let reactors = args.reactors.map_or_else(cores, usize::from);
     let cache = guest_file::cache(&args.guest);
-    let pool = pool_size(isolation, &limits);
+    let mut pool = pool_size(isolation, &limits);
+    if args.watch {
+        // Nobody knows whether the next build's guest will wait.
+        pool.stacks_max = pool.instances_max;
+    }
     let (host, code) = load(&file, cache.as_ref(), &pool, reactors)?;
+    if args.watch && !code.exports().connection {
+        bail!(
+            "{} is a program, which runs once: --watch makes no sense",
+            file.name
+        );
+    }
     let endpoints = endpoints(args.endpoints, &code, &file)?;
 
     let side = Side::start().context("the side thread cannot be started")?;
@@ -64,6 +75,15 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode> {
     let mut crew = Crew::new(&host, vec![service], args.drain_max, reactors)
         .context("the reactors cannot be started")?;
     let addresses = crew.listen()?;
+    if args.watch {
+        let watch = Watch {
+            guest: args.guest.path,
+            host,
+            cache,
+            reloader: crew.reloader(),
+        };
+        watch.start().context("--watch")?;
+    }
     say_what_is_served(&file.name, serves, isolation, crew.reactors(), &addresses);
     // WASI's timers are created on the reactors' threads and run on the side thread.
     let exit = crew.run(|| side.handle().enter());
