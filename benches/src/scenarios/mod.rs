@@ -5,6 +5,7 @@ mod call;
 mod connect;
 mod echo;
 mod idle;
+mod languages;
 mod pages;
 mod peers;
 mod spin;
@@ -40,16 +41,18 @@ pub enum Scenario {
     Start,
     /// What does the host allocate for a message?
     Allocations,
+    /// What does an echo cost in each language? Only when asked for: it installs their tools
+    Languages,
     /// What does the same cost in other servers? Only when asked for: it installs them
     Peers,
 }
 
 impl Scenario {
-    /// What runs when nothing is asked for, in the order of a run: all but the comparison that installs other servers.
+    /// What runs when nothing is asked for, in the order of a run: all but the comparisons that install what others wrote.
     pub fn all() -> Vec<Scenario> {
         let variants = Scenario::value_variants().iter().copied();
         variants
-            .filter(|&scenario| scenario != Scenario::Peers)
+            .filter(|scenario| !matches!(scenario, Scenario::Peers | Scenario::Languages))
             .collect()
     }
 
@@ -60,7 +63,7 @@ impl Scenario {
             Scenario::Pages => vec![Guest::Pages],
             Scenario::Call => vec![Guest::Echo, Guest::Pages],
             Scenario::Spin => vec![Guest::Hostile],
-            Scenario::Allocations => vec![Guest::Echo],
+            Scenario::Allocations | Scenario::Languages => vec![Guest::Echo],
             Scenario::Peers => of_contenders(contenders),
             _ if compares => vec![Guest::Echo],
             _ => vec![],
@@ -78,6 +81,7 @@ impl Scenario {
             Scenario::Connect => connect::run(lab),
             Scenario::Start => start::run(lab),
             Scenario::Allocations => allocations::run(lab),
+            Scenario::Languages => languages::run(lab),
             Scenario::Peers => peers::run(lab),
         }
     }
