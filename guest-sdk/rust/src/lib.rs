@@ -43,6 +43,8 @@ mod deferred;
 mod error;
 mod export;
 pub mod framing;
+#[cfg(all(target_arch = "wasm32", feature = "allocator"))]
+mod heap;
 #[doc(hidden)]
 pub mod host;
 pub mod log;
