@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, anyhow};
 use wisted::driver::Crew;
 use wisted::guest::{CodeCache, GuestCode, GuestHost, LogBudget, Origin, PoolSize};
 use wisted::limits::Limits;
-use wisted::service::{Isolation, Service};
+use wisted::service::{Isolation, Recycle, Service};
 use wisted::side::Side;
 use wisted::web::{Grants, WebClient, WebLimits};
 
@@ -56,6 +56,7 @@ pub fn serve(plan: &Plan, on_reactor_thread: fn()) -> Result<SocketAddr> {
                 .map_err(|error| anyhow!("{error}"))?,
         ],
         isolation: plan.isolation,
+        recycle: Recycle::default(),
         limits: Arc::new(limits),
         code,
         web: WebClient::new(&side, no_grants, WebLimits::default(), &[])?,

@@ -187,6 +187,11 @@ impl Lab {
         ]
     }
 
+    /// The host's binary.
+    pub fn host(&self) -> Result<&Path> {
+        self.artifacts.wisted()
+    }
+
     /// The binaries of this crate.
     pub fn binaries(&self) -> &Binaries {
         self.artifacts.binaries()

@@ -39,12 +39,35 @@ pub struct Service {
     pub endpoints: Vec<Endpoint>,
     /// See [`Isolation`].
     pub isolation: Isolation,
+    /// See [`Recycle`]. Of no effect with isolation `connection`, whose instances end with their connections.
+    pub recycle: Recycle,
     /// See [`Limits`].
     pub limits: Arc<Limits>,
     /// What it runs.
     pub code: Arc<GuestCode>,
     /// What its guests may reach.
     pub web: WebClient,
+}
+
+/// When the one instance of a service has served enough: a new one takes the connections that come from then on, and the old
+/// one ends when its own have ended. For runtimes that leak. Nothing is recycled unless one of these is set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Recycle {
+    /// After so many calls of handlers.
+    pub after_calls: Option<u64>,
+    /// After so many connections.
+    pub after_connections: Option<u64>,
+    /// When its linear memory, which never shrinks, has so many bytes.
+    pub memory_bytes: Option<usize>,
+}
+
+impl Recycle {
+    /// Whether an instance that has done and has so much has served enough.
+    pub fn is_due(&self, calls: u64, connections: u64, memory_bytes: usize) -> bool {
+        self.after_calls.is_some_and(|max| calls >= max)
+            || self.after_connections.is_some_and(|max| connections >= max)
+            || self.memory_bytes.is_some_and(|max| memory_bytes >= max)
+    }
 }
 
 impl Service {

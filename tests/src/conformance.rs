@@ -157,7 +157,7 @@ pub fn run(script: &Script, guest: &Path) {
             seen: BTreeSet::new(),
         };
         for (index, step) in script.steps.iter().enumerate() {
-            let _place = Place(script, index, round);
+            let _place = Place(script, index, round, guest);
             stage.perform(step);
         }
     }
@@ -172,19 +172,20 @@ pub fn run(script: &Script, guest: &Path) {
 }
 
 /// Says where a script was when it failed.
-struct Place<'a>(&'a Script, usize, u32);
+struct Place<'a>(&'a Script, usize, u32, &'a Path);
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
         if !std::thread::panicking() {
             return;
         }
-        let Self(script, index, round) = *self;
+        let Self(script, index, round, guest) = *self;
         let step = format!("{:?}", script.steps[index]);
         let step: String = step.chars().take(300).collect();
         let number = index + 1;
         eprintln!(
-            "script {:?}, step {number}, round {round}: {step}",
+            "{}, script {:?}, step {number}, round {round}: {step}",
+            guest.display(),
             script.name
         );
     }
@@ -399,10 +400,7 @@ mod tests {
     fn the_scripts_make_sense() {
         let scripts = scripts();
         assert!(scripts.len() > 40);
-        let names: BTreeSet<_> = scripts
-            .iter()
-            .map(|script| (&script.feature, &script.name))
-            .collect();
+        let names: BTreeSet<_> = scripts.iter().map(|script| &script.name).collect();
         assert_eq!(names.len(), scripts.len(), "each has a name of its own");
     }
 

@@ -45,6 +45,7 @@ pub fn run<S: AsRef<OsStr>>(arguments: &[S]) -> Output {
 fn prepare(command: &mut Command) {
     command
         .env("XDG_CACHE_HOME", workspace::cache())
+        .env("WISTED_TOOLCHAINS", workspace::toolchains())
         .env_remove("RUST_LOG")
         .stdin(Stdio::null());
 }

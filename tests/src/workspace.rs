@@ -37,6 +37,12 @@ pub fn cache() -> PathBuf {
     target().0.join("test-cache")
 }
 
+/// Where the tools of other languages are installed, once for all test runs.
+#[must_use]
+pub fn toolchains() -> PathBuf {
+    target().0.join("toolchains")
+}
+
 /// Where cargo builds projects outside of this workspace: their dependencies are compiled once and not in every test run.
 #[must_use]
 pub fn projects() -> PathBuf {

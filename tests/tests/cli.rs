@@ -56,7 +56,7 @@ fn contains_all(text: &str, words: &[&str]) {
 fn help() {
     contains_all(
         &succeeds(&host::run(&["--help"])),
-        &["new", "build", "run", "check"],
+        &["new", "build", "run", "check", "compile"],
     );
     let flags = [
         "--listen",

@@ -4,8 +4,11 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs;
+use std::num::NonZero;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
+use std::sync::Mutex;
+use std::thread;
 
 use wisted_tests::conformance::{self, Script};
 use wisted_tests::{host, workspace};
@@ -92,39 +95,53 @@ fn every_language_does_the_same() {
         "{ONLY}={only}: there is no such language"
     );
     let scripts = conformance::scripts();
+    let results = run_all(&chosen, &scripts);
     let mut surprises = String::new();
     let mut scores: BTreeMap<(&str, &str), Score> = BTreeMap::new();
-    for language in &chosen {
-        let component = language.component();
-        for script in &scripts {
-            let mut script = script.clone();
-            script.repeat = script.repeat.min(language.repeat_max);
-            let passed =
-                catch_unwind(AssertUnwindSafe(|| conformance::run(&script, &component))).is_ok();
-            match (passed, language.reason(&script)) {
-                (true, None) | (false, Some(_)) => {}
-                (false, None) => writeln!(surprises, "{} fails {:?}", language.name, script.name)
-                    .expect("memory"),
-                (true, Some(_)) => {
-                    writeln!(
-                        surprises,
-                        "{} passes {:?}, and is said to fail",
-                        language.name, script.name
-                    )
-                    .expect("memory");
-                }
+    for (language, script, passed) in results {
+        let name = language.name;
+        match (passed, language.reason(script)) {
+            (true, None) | (false, Some(_)) => {}
+            (false, None) => surprises += &format!("{name} fails {:?}\n", script.name),
+            (true, Some(_)) => {
+                surprises += &format!("{name} passes {:?}, and is said to fail\n", script.name);
             }
-            let feature = scripts
-                .iter()
-                .find(|other| other.name == script.name)
-                .expect("it is one of them");
-            let score = scores.entry((&feature.feature, language.name)).or_default();
-            score.all += 1;
-            score.passed += usize::from(passed);
         }
+        let score = scores.entry((&script.feature, name)).or_default();
+        score.all += 1;
+        score.passed += usize::from(passed);
     }
     assert!(surprises.is_empty(), "the messages are above:\n{surprises}");
     check_page(&chosen, &features(&scripts), &scores);
+}
+
+/// A language, a script, and whether it passes.
+type Result<'a> = (&'a Language, &'a Script, bool);
+
+/// A language at a time on each core: most scripts wait for a while.
+fn run_all<'a>(languages: &[&'a Language], scripts: &'a [Script]) -> Vec<Result<'a>> {
+    let left = Mutex::new(languages.iter().copied());
+    let results = Mutex::new(Vec::new());
+    let work = || {
+        loop {
+            let next = left.lock().expect("nobody panics with it").next();
+            let Some(language) = next else { return };
+            let component = language.component();
+            for script in scripts {
+                let mut limited = script.clone();
+                limited.repeat = limited.repeat.min(language.repeat_max);
+                let run = || conformance::run(&limited, &component);
+                let passed = catch_unwind(AssertUnwindSafe(run)).is_ok();
+                let mut results = results.lock().expect("nobody panics with it");
+                results.push((language, script, passed));
+            }
+        }
+    };
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    thread::scope(|scope| {
+        (0..cores.min(languages.len())).for_each(|_| drop(scope.spawn(work)));
+    });
+    results.into_inner().expect("nobody panics with it")
 }
 
 /// In the order in which the scripts have them.

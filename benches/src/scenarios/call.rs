@@ -1,5 +1,6 @@
 //! What a call into a guest costs by itself, and what an instance does, without sockets; it must not know the driver.
 
+use std::path::Path;
 use std::sync::{Arc, Weak};
 use std::task::Waker;
 use std::time::{Duration, Instant};
@@ -24,7 +25,7 @@ const SIZES_BYTES: [usize; 3] = [64, 4 << 10, 64 << 10];
 const BATCH: u32 = 100;
 
 /// A guest with what its instances need.
-struct Subject {
+pub(super) struct Subject {
     host: Arc<GuestHost>,
     code: Arc<GuestCode>,
     origin: Arc<Origin>,
@@ -87,17 +88,21 @@ fn row(table: &mut Table, guest: &str, what: &str, ns: &[f64]) -> Value {
 }
 
 impl Subject {
-    fn load(lab: &Lab, guest: Guest, cache: &std::path::Path) -> Result<Subject> {
+    fn load(lab: &Lab, guest: Guest, cache: &Path) -> Result<Subject> {
+        Self::load_file(lab.guest(guest)?, cache, 8)
+    }
+
+    /// Loads a component, for so many instances at once.
+    pub(super) fn load_file(file: &Path, cache: &Path, instances_max: u32) -> Result<Subject> {
         let limits = Limits::default();
         let pool = PoolSize {
-            instances_max: 8,
-            stacks_max: 8,
+            instances_max,
+            stacks_max: instances_max,
             memory_max_bytes: limits.memory_max_bytes,
             table_max_elements: limits.table_max_elements,
         };
         let host = GuestHost::new(&pool, 1).map_err(|error| anyhow!("{error:#}"))?;
         let cache = CodeCache::in_folder(cache.to_owned());
-        let file = lab.guest(guest)?;
         let code = GuestCode::load(&host, file, Some(&cache), &mut || {})
             .with_context(|| format!("{} cannot be loaded", file.display()))?;
         let origin = Origin {
@@ -129,7 +134,7 @@ impl Subject {
     }
 
     /// The time of one `data-received` whose bytes come back, in ns.
-    fn time_calls(&self, size_bytes: usize, window: Duration) -> Result<f64> {
+    pub(super) fn time_calls(&self, size_bytes: usize, window: Duration) -> Result<f64> {
         self.host.turn_begins(0);
         let (mut instance, number) = self.begin()?;
         let mut message = b"echo ".to_vec();
@@ -155,8 +160,22 @@ impl Subject {
         Ok(elapsed.as_nanos() as f64 / f64::from(calls))
     }
 
+    /// So many instances that have had one message each.
+    pub(super) fn served_once(&self, count: u32, size_bytes: usize) -> Result<Vec<Instance>> {
+        self.host.turn_begins(0);
+        let mut instances = Vec::new();
+        for _ in 0..count {
+            let (mut instance, number) = self.begin()?;
+            let received = Call::DataReceived(number, vec![b'x'; size_bytes], size_bytes);
+            call(&mut instance, received)?;
+            instances.push(instance);
+        }
+        self.host.turn_ends(0);
+        Ok(instances)
+    }
+
     /// The time of a whole instance, in ns: made, started, told of a connection and of its loss, stopped, dropped.
-    fn time_lives(&self, window: Duration) -> Result<f64> {
+    pub(super) fn time_lives(&self, window: Duration) -> Result<f64> {
         self.host.turn_begins(0);
         let mut lives = 0_u32;
         let begin = Instant::now();

@@ -5,6 +5,7 @@ mod call;
 mod connect;
 mod echo;
 mod idle;
+mod languages;
 mod pages;
 mod peers;
 mod reactors;
@@ -43,16 +44,18 @@ pub enum Scenario {
     Reactors,
     /// What does the host allocate for a message?
     Allocations,
+    /// What does an echo cost in each language? Only when asked for: it installs their tools
+    Languages,
     /// What does the same cost in other servers? Only when asked for: it installs them
     Peers,
 }
 
 impl Scenario {
-    /// What runs when nothing is asked for, in the order of a run: all but the comparison that installs other servers.
+    /// What runs when nothing is asked for, in the order of a run: all but the comparisons that install what others wrote.
     pub fn all() -> Vec<Scenario> {
         let variants = Scenario::value_variants().iter().copied();
         variants
-            .filter(|&scenario| scenario != Scenario::Peers)
+            .filter(|scenario| !matches!(scenario, Scenario::Peers | Scenario::Languages))
             .collect()
     }
 
@@ -62,7 +65,7 @@ impl Scenario {
             Scenario::Pages => vec![Guest::Pages],
             Scenario::Call => vec![Guest::Echo, Guest::Pages],
             Scenario::Spin => vec![Guest::Hostile],
-            Scenario::Allocations => vec![Guest::Echo],
+            Scenario::Allocations | Scenario::Languages => vec![Guest::Echo],
             Scenario::Peers => of_contenders(contenders),
             Scenario::Reactors => vec![Guest::Echo],
             _ => kinds
@@ -85,6 +88,7 @@ impl Scenario {
             Scenario::Start => start::run(lab),
             Scenario::Reactors => reactors::run(lab),
             Scenario::Allocations => allocations::run(lab),
+            Scenario::Languages => languages::run(lab),
             Scenario::Peers => peers::run(lab),
         }
     }

@@ -46,7 +46,7 @@ fn time() {
 
 #[test]
 fn pages() {
-    let (clock, pages) = (Clock::new(), Pages::new());
+    let (_clock, pages) = (Clock::new(), Pages::new());
     pages.respond("http://a/", "four");
     let server = Server::<ConformanceFactory>::start(&[]).unwrap();
     let peer = server.connect();
@@ -54,7 +54,5 @@ fn pages() {
         ask(&peer, "fetch-wait http://a/ http://b/\n"),
         "page 200 4\npage error connect\n"
     );
-    assert_eq!(ask(&peer, "post http://a/ body\n"), "");
-    server.advance(&clock, Duration::ZERO);
-    assert_eq!(peer.take_received(), b"page 200 4\n");
+    assert_eq!(ask(&peer, "post http://a/ body\n"), "page 200 4\n");
 }

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow};
 
@@ -12,17 +13,7 @@ use wisted::limits::Limits;
 
 pub(super) fn check(args: &CheckArgs) -> Result<ExitCode> {
     let file = GuestFile::find(&args.guest)?;
-    let limits = Limits::default();
-    let host = GuestHost::new(
-        &PoolSize {
-            instances_max: 1,
-            stacks_max: 1,
-            memory_max_bytes: limits.memory_max_bytes,
-            table_max_elements: limits.table_max_elements,
-        },
-        1,
-    )
-    .map_err(|error| anyhow!("{error:#}"))?;
+    let host = host_of_one()?;
     let cache = guest_file::cache(&args.guest);
     let say = &mut || file.say_compiling();
     let surface = guest::inspect(&host, &file.path, cache.as_ref(), say)
@@ -40,6 +31,18 @@ pub(super) fn check(args: &CheckArgs) -> Result<ExitCode> {
         Ok(_) => Ok(ExitCode::SUCCESS),
         Err(error) => Err(anyhow!(error).context(format!("{} cannot be served", file.name))),
     }
+}
+
+/// Where a guest can be loaded, to look at it.
+pub(super) fn host_of_one() -> Result<Arc<GuestHost>> {
+    let limits = Limits::default();
+    let pool = PoolSize {
+        instances_max: 1,
+        stacks_max: 1,
+        memory_max_bytes: limits.memory_max_bytes,
+        table_max_elements: limits.table_max_elements,
+    };
+    GuestHost::new(&pool, 1).map_err(|error| anyhow!("{error:#}"))
 }
 
 fn list(text: &mut String, title: &str, names: &[String]) {

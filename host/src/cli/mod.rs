@@ -3,11 +3,13 @@
 
 mod build;
 mod check;
+mod compile;
 mod guest_file;
 mod limit_flags;
 mod new;
 mod run;
 mod units;
+mod watch;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -19,7 +21,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use limit_flags::LimitFlags;
 use wisted::endpoint::Endpoint;
 use wisted::logs::LogFormat;
-use wisted::service::Isolation;
+use wisted::service::{Isolation, Recycle};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -44,6 +46,7 @@ enum Command {
     Build(BuildArgs),
     Run(Box<RunArgs>),
     Check(CheckArgs),
+    Compile(CompileArgs),
 }
 
 /// Make a project for a guest: an echo server with a test, and the language's SDK
@@ -111,6 +114,11 @@ struct RunArgs {
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u8).range(1..=64))]
     reactors: Option<u8>,
 
+    /// When the guest's source, or its file, changes, build it again: new connections get the new build, and those that are
+    /// open end on the old one. A build that fails changes nothing
+    #[arg(long)]
+    watch: bool,
+
     /// A configuration value for the guest. Can be given several times
     #[arg(long, value_name = "KEY=VALUE", value_parser = units::key_value)]
     config: Vec<(String, String)>,
@@ -130,6 +138,9 @@ struct RunArgs {
     drain_max: std::time::Duration,
 
     #[command(flatten)]
+    recycling: RecycleFlags,
+
+    #[command(flatten)]
     limits: LimitFlags,
 
     #[command(flatten)]
@@ -143,6 +154,16 @@ struct CheckArgs {
     guest: GuestArg,
 }
 
+/// Compile a guest for this machine ahead of time, into the user's cache, so that it starts at once
+///
+/// An entry of the cache is used only if its own digest and the component's fit, and this version of Wisted with this
+/// machine's processor made it.
+#[derive(Debug, Args)]
+struct CompileArgs {
+    #[command(flatten)]
+    guest: GuestArg,
+}
+
 #[derive(Debug, Args)]
 struct GuestArg {
     /// A component (.wasm), its text (.wat), or a folder with a guest's source, which is built first
@@ -152,6 +173,24 @@ struct GuestArg {
     /// Don't keep compiled code in the user's cache folder
     #[arg(long)]
     no_cache: bool,
+}
+
+// No text for people: it would take the place of the command's own.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Recycling, with --isolation service")]
+struct RecycleFlags {
+    /// A new instance takes the new connections after so many calls of handlers, and the old one ends when its connections
+    /// have ended: for runtimes that leak [default: never]
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
+    recycle_after_calls: Option<u64>,
+
+    /// A new instance takes the new connections after so many connections [default: never]
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
+    recycle_after_connections: Option<u64>,
+
+    /// A new instance takes the new connections when the old one's memory has grown to this [default: never]
+    #[arg(long, value_name = "SIZE", value_parser = units::memory_bytes)]
+    recycle_memory: Option<usize>,
 }
 
 #[derive(Debug, Args)]
@@ -168,6 +207,16 @@ struct LogFlags {
         help_heading = "Logs"
     )]
     log: String,
+}
+
+impl RecycleFlags {
+    fn recycle(&self) -> Recycle {
+        Recycle {
+            after_calls: self.recycle_after_calls,
+            after_connections: self.recycle_after_connections,
+            memory_bytes: self.recycle_memory,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -208,6 +257,7 @@ pub fn main() -> ExitCode {
         Command::Build(args) => build::build(&args),
         Command::Run(args) => run::run(*args),
         Command::Check(args) => check::check(&args),
+        Command::Compile(args) => compile::compile(&args),
     };
     result.unwrap_or_else(|error| {
         eprintln!("{}: {error:#}", error_label());

@@ -8,13 +8,14 @@ use std::sync::Arc;
 use anyhow::{Context, Result, anyhow, bail};
 
 use super::guest_file::{self, GuestFile};
+use super::watch::Watch;
 use super::{RunArgs, error_label};
 use wisted::driver::{Crew, Exit};
 use wisted::endpoint::Endpoint;
 use wisted::guest::{CodeCache, GuestCode, GuestHost, LogBudget, Origin, PoolSize};
 use wisted::limits::Limits;
 use wisted::logs;
-use wisted::service::{Isolation, Service};
+use wisted::service::{Isolation, Recycle, Service};
 use wisted::side::Side;
 use wisted::web::{Grants, WebClient, WebLimits};
 
@@ -32,14 +33,26 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode> {
     raise_descriptor_limit();
 
     let isolation = args.isolation.into();
+    let recycle = args.recycling.recycle();
+    if isolation == Isolation::Connection && recycle != Recycle::default() {
+        bail!(
+            "recycling makes sense only with --isolation service: otherwise an instance ends with its connection anyway"
+        );
+    }
     let reactors = args.reactors.map_or_else(cores, usize::from);
     let cache = guest_file::cache(&args.guest);
-    let (host, code) = load(
-        &file,
-        cache.as_ref(),
-        &pool_size(isolation, &limits),
-        reactors,
-    )?;
+    let mut pool = pool_size(isolation, &limits);
+    if args.watch {
+        // Nobody knows whether the next build's guest will wait.
+        pool.stacks_max = pool.instances_max;
+    }
+    let (host, code) = load(&file, cache.as_ref(), &pool, reactors)?;
+    if args.watch && !code.exports().connection {
+        bail!(
+            "{} is a program, which runs once: --watch makes no sense",
+            file.name
+        );
+    }
     let endpoints = endpoints(args.endpoints, &code, &file)?;
 
     let side = Side::start().context("the side thread cannot be started")?;
@@ -53,6 +66,7 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode> {
         }),
         endpoints,
         isolation,
+        recycle,
         limits: Arc::new(limits),
         code,
         web,
@@ -61,6 +75,15 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode> {
     let mut crew = Crew::new(&host, vec![service], args.drain_max, reactors)
         .context("the reactors cannot be started")?;
     let addresses = crew.listen()?;
+    if args.watch {
+        let watch = Watch {
+            guest: args.guest.path,
+            host,
+            cache,
+            reloader: crew.reloader(),
+        };
+        watch.start().context("--watch")?;
+    }
     say_what_is_served(&file.name, serves, isolation, crew.reactors(), &addresses);
     // WASI's timers are created on the reactors' threads and run on the side thread.
     let exit = crew.run(|| side.handle().enter());

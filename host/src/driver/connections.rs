@@ -232,9 +232,8 @@ impl Driver {
         let Some(connection) = self.connection(key) else {
             return;
         };
-        let (service, instance, number) =
-            (connection.service, connection.instance, connection.number);
-        let guest_handles_it = self.services[service].service.code.exports().half_close;
+        let (instance, number) = (connection.instance, connection.number);
+        let guest_handles_it = self.exports_of(instance).half_close;
         self.with_wire(key, |connection, socket, _| {
             connection.peer_closed(guest_handles_it, socket);
         });
@@ -267,9 +266,8 @@ impl Driver {
         if let Some(connection) = self.connection(key)
             && drained
         {
-            let (service, instance, number) =
-                (connection.service, connection.instance, connection.number);
-            if self.services[service].service.code.exports().flow {
+            let (instance, number) = (connection.instance, connection.number);
+            if self.exports_of(instance).flow {
                 self.push_event(instance, Event::Drained(number));
             }
             self.queue_connection(key);

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::instances::InstanceKey;
 use super::{Driver, Exit, ListenError};
-use crate::guest::{GuestHost, PendingNumber};
+use crate::guest::{GuestCode, GuestHost, PendingNumber};
 use crate::reactor::{Mailbox, Signal, Socket};
 use crate::service::{Isolation, Service};
 use crate::web;
@@ -28,6 +28,8 @@ pub(super) enum Mail {
     AcceptAgain(usize),
     /// The first driver was sent a signal.
     Signal(Signal),
+    /// There is a new build of this service's guest.
+    Reload(usize, Arc<GuestCode>),
     /// Another driver has ended for a reason of its own: so does this one.
     Quit,
 }
@@ -141,6 +143,11 @@ impl Crew {
         self.drivers.len()
     }
 
+    /// Gives the drivers new builds while they run. To be had before [`run`](Self::run).
+    pub fn reloader(&self) -> Reloader {
+        Reloader(self.drivers.iter().map(Driver::mailbox).collect())
+    }
+
     /// Listens on every service's endpoints. Returns each service's index with the addresses. Call it once, before
     /// [`run`](Self::run).
     ///
@@ -193,6 +200,20 @@ impl Crew {
             }
             exit
         })
+    }
+}
+
+/// Gives running drivers new builds, from another thread.
+#[derive(Debug)]
+pub struct Reloader(Vec<Mailbox<Mail>>);
+
+impl Reloader {
+    /// From here on new connections of the service get instances of `code`; those that are open end on the code that they
+    /// began with. `code` must serve connections if the service does.
+    pub fn reload(&self, service: usize, code: &Arc<GuestCode>) {
+        for mailbox in &self.0 {
+            mailbox.send(Mail::Reload(service, Arc::clone(code)));
+        }
     }
 }
 

@@ -37,6 +37,7 @@ impl Driver {
         };
         let (service, role) = (instance.service, instance.role);
         let connections: Vec<_> = instance.connections.values().copied().collect();
+        let standing = self.standing(key);
         self.log_failure(service, role, connections.first().copied(), handler, fault);
         self.remove_instance(key);
         for connection in connections {
@@ -48,6 +49,7 @@ impl Driver {
         }
         match role {
             Role::Connection => {}
+            Role::Service if self.bystander_has_failed(service, standing, fault) => {}
             Role::Service if fault.kind != FaultKind::Refused || self.services[service].up => {
                 self.restart(service);
             }

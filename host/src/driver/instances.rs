@@ -10,10 +10,13 @@ use std::task::{Wake, Waker};
 use super::connections::ConnectionKey;
 use super::crew::Mail;
 use super::events::Event;
+use super::recycle::Work;
 use super::shutdown::{Exit, Phase};
 use super::{Driver, Due, Ready};
 use crate::core::{CloseReason, DeadlineKey, DirectWire};
-use crate::guest::{self, Call, ConnectionNumber, Fault, Outcome, PendingNumber, Returned, Step};
+use crate::guest::{
+    self, Call, ConnectionNumber, Exports, Fault, Outcome, PendingNumber, Returned, Step,
+};
 use crate::limits::per_turn;
 use crate::reactor::Mailbox;
 use crate::service::Isolation;
@@ -42,6 +45,7 @@ pub(super) struct Instance {
     id: u64,
     pub service: usize,
     pub role: Role,
+    exports: Exports,
     pub guest: guest::Instance,
     waker: Arc<InstanceWaker>,
     events: VecDeque<Event>,
@@ -55,12 +59,16 @@ pub(super) struct Instance {
     /// Set while a handler is suspended.
     suspended: Option<DeadlineKey>,
     leaving: Leaving,
+    /// What it has served, for [`recycle`](super::recycle).
+    pub work: Work,
 }
 
 /// How far an instance is on its way out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Leaving {
     No,
+    /// It takes no new connections, and leaves when its last one has gone.
+    WhenAlone,
     /// `stop` is called when all events are delivered.
     WhenIdle,
     /// `stop` has been called.
@@ -90,7 +98,28 @@ impl Wake for InstanceWaker {
 
 impl Instance {
     fn takes_data(&self) -> bool {
-        !self.guest.is_busy() && self.events.is_empty() && self.leaving == Leaving::No
+        !self.guest.is_busy() && self.events.is_empty() && self.stays()
+    }
+
+    /// Whether it is not on its way out, but for its connections.
+    fn stays(&self) -> bool {
+        matches!(self.leaving, Leaving::No | Leaving::WhenAlone)
+    }
+
+    /// Another one has taken its place: it leaves when its connections have gone.
+    pub fn retire(&mut self) {
+        self.leaving = Leaving::WhenAlone;
+        self.leave_if_alone();
+    }
+
+    pub fn is_retired(&self) -> bool {
+        self.role == Role::Service && self.leaving != Leaving::No
+    }
+
+    fn leave_if_alone(&mut self) {
+        if self.leaving == Leaving::WhenAlone && self.connections.is_empty() {
+            self.leaving = Leaving::WhenIdle;
+        }
     }
 
     fn is_full(&self, events_queued_max: usize) -> bool {
@@ -102,6 +131,14 @@ impl Driver {
     pub(super) fn instance(&mut self, key: InstanceKey) -> Option<&mut Instance> {
         let instance = self.instances.get_mut(key.place)?;
         (instance.id == key.id).then_some(instance)
+    }
+
+    /// What an instance exports: others of its service may run another build.
+    pub(super) fn exports_of(&mut self, key: InstanceKey) -> Exports {
+        let instance = self.instance(key);
+        instance
+            .map(|instance| instance.exports)
+            .unwrap_or_default()
     }
 
     /// Starts what runs without a connection: instances of services with that isolation, and programs.
@@ -117,10 +154,10 @@ impl Driver {
             return;
         }
         let served = &self.services[service].service;
-        if !self.place.houses(served) {
+        if !self.place.houses(served) || self.has_instance(service) {
             return;
         }
-        let exports = served.code.exports();
+        let exports = self.services[service].code.exports();
         let shared = exports.connection && served.isolation == Isolation::Service;
         let role = match (shared, exports.program) {
             (true, _) => Role::Service,
@@ -133,13 +170,18 @@ impl Driver {
         let key = self.new_instance(service, role);
         self.services[service].instance = Some(key);
         self.services[service].up = !shared;
+        if role == Role::Service && !exports.lifecycle {
+            self.service_is_up(key);
+        }
         if exports.program {
             self.push_event(key, Event::Execute);
         }
     }
 
-    fn new_instance(&mut self, service: usize, role: Role) -> InstanceKey {
+    pub(super) fn new_instance(&mut self, service: usize, role: Role) -> InstanceKey {
         let id = self.next_id();
+        let code = &self.services[service].code;
+        let exports = code.exports();
         let served = &self.services[service].service;
         let entry = self.instances.vacant_entry();
         let key = InstanceKey {
@@ -153,7 +195,7 @@ impl Driver {
         });
         let guest = guest::Instance::new(
             &self.host,
-            &served.code,
+            code,
             &served.origin,
             &served.limits,
             role == Role::Connection,
@@ -163,6 +205,7 @@ impl Driver {
             id,
             service,
             role,
+            exports,
             guest,
             waker,
             events: VecDeque::new(),
@@ -173,16 +216,21 @@ impl Driver {
             queued: false,
             suspended: None,
             leaving: Leaving::No,
+            work: Work::default(),
         });
-        if served.code.exports().lifecycle {
+        if exports.lifecycle {
             self.push_event(key, Event::Start);
-        } else if role == Role::Service {
-            self.service_is_up(service);
         }
         key
     }
 
-    fn service_is_up(&mut self, service: usize) {
+    /// The instance of a service is ready for connections.
+    pub(super) fn service_is_up(&mut self, key: InstanceKey) {
+        let Some(instance) = self.instance(key) else {
+            return;
+        };
+        let service = instance.service;
+        self.succeeds(service, key);
         self.services[service].up = true;
         self.service_may_accept_again(service);
     }
@@ -227,6 +275,7 @@ impl Driver {
     ) {
         if let Some(instance) = self.instance(key) {
             instance.connections.insert(number, connection);
+            instance.work.connections += 1;
             self.push_event(key, Event::Made(number));
         }
     }
@@ -255,7 +304,7 @@ impl Driver {
         }
     }
 
-    fn queue_instance(&mut self, key: InstanceKey) {
+    pub(super) fn queue_instance(&mut self, key: InstanceKey) {
         if let Some(instance) = self.instance(key)
             && !instance.queued
         {
@@ -292,7 +341,7 @@ impl Driver {
     /// The call that tells of an event, unless the guest has no handler for it or does not want it any more.
     fn call_for(&mut self, key: InstanceKey, event: Event) -> Option<Call> {
         let instance = self.instances.get_mut(key.place)?;
-        let exports = self.services[instance.service].service.code.exports();
+        let exports = instance.exports;
         match event {
             Event::Start => Some(Call::Start),
             Event::Execute => Some(Call::Execute),
@@ -313,7 +362,7 @@ impl Driver {
             return;
         };
         match instance.leaving {
-            Leaving::No => {
+            Leaving::No | Leaving::WhenAlone => {
                 let service = instance.service;
                 for connection in std::mem::take(&mut instance.blocked) {
                     self.queue_connection(connection);
@@ -322,8 +371,7 @@ impl Driver {
             }
             Leaving::WhenIdle => {
                 instance.leaving = Leaving::Stopped;
-                let service = instance.service;
-                if self.services[service].service.code.exports().lifecycle {
+                if instance.exports.lifecycle {
                     self.call(key, Call::Stop);
                 }
                 self.queue_instance(key);
@@ -387,6 +435,7 @@ impl Driver {
             return;
         };
         let was_suspended = instance.suspended.take();
+        instance.work.calls += 1;
         let (service, role) = (instance.service, instance.role);
         if !instance.events.is_empty()
             || !instance.blocked.is_empty()
@@ -398,8 +447,11 @@ impl Driver {
             self.deadlines.cancel(deadline);
             self.services[service].census.resume();
         }
-        if handler == "start" && role == Role::Service {
-            self.service_is_up(service);
+        if role == Role::Service {
+            match handler {
+                "start" => self.service_is_up(key),
+                _ => self.consider_recycling(key),
+            }
         }
         if let Some(error) = returned.error {
             let guest = self.services[service].service.origin.guest.clone();
@@ -448,6 +500,7 @@ impl Driver {
             return;
         };
         instance.connections.remove(&number);
+        instance.leave_if_alone();
         let run = instance.guest.connection_is_lost(number, &reason);
         let (service, role) = (instance.service, instance.role);
         if run {
@@ -480,8 +533,8 @@ impl Driver {
         if instance.suspended.is_some() {
             served.census.resume();
         }
-        if served.instance == Some(key) {
-            served.instance = None;
+        for place in [&mut served.instance, &mut served.successor] {
+            place.take_if(|at_place| *at_place == key);
         }
     }
 
@@ -501,7 +554,7 @@ impl Driver {
         let idle: Vec<_> = self
             .instances
             .iter_mut()
-            .filter(|(_, one)| one.leaving == Leaving::No && one.connections.is_empty())
+            .filter(|(_, one)| one.stays() && one.connections.is_empty())
             .map(|(place, one)| {
                 one.leaving = Leaving::WhenIdle;
                 InstanceKey { place, id: one.id }

@@ -9,6 +9,7 @@ mod failures;
 mod instances;
 mod linger;
 mod pending;
+mod recycle;
 mod shutdown;
 
 use std::collections::VecDeque;
@@ -27,12 +28,12 @@ use instances::{Instance, InstanceKey};
 use linger::Lingering;
 use shutdown::Phase;
 
-pub use crew::Crew;
+pub use crew::{Crew, Reloader};
 pub use shutdown::Exit;
 
 use crate::clock;
 use crate::core::{Backoff, Deadlines};
-use crate::guest::{GuestHost, Outbox, PendingNumber};
+use crate::guest::{GuestCode, GuestHost, Outbox, PendingNumber};
 use crate::limits::per_turn;
 use crate::reactor::{Event, Mailbox, Reactor, Signals, Token};
 use crate::service::Service;
@@ -81,9 +82,13 @@ struct Served {
     census: Arc<Census>,
     /// The driver that serves the next peer.
     next_home: usize,
+    /// What new instances run.
+    code: Arc<GuestCode>,
     /// With isolation `service`: the instance, and whether it is ready for connections.
     instance: Option<InstanceKey>,
     up: bool,
+    /// What takes the instance's place once it is ready.
+    successor: Option<InstanceKey>,
     backoff: Backoff,
     /// Peers may wait that were not accepted because of a limit, which is logged once for each such time.
     accept_held: bool,
@@ -147,10 +152,12 @@ impl Driver {
         };
         let served = |(service, census): &(Arc<Service>, Arc<Census>)| Served {
             service: Arc::clone(service),
+            code: Arc::clone(&service.code),
             census: Arc::clone(census),
             next_home: 0,
             instance: None,
             up: false,
+            successor: None,
             backoff: Backoff::new(RESTART_PAUSE.0, RESTART_PAUSE.1),
             accept_held: false,
         };

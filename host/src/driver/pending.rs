@@ -97,6 +97,7 @@ impl Driver {
                 }
                 Ok(Mail::Woken(key)) => self.instance_is_woken(key),
                 Ok(Mail::Adopt(service, socket, peer)) => self.adopt(service, socket, peer),
+                Ok(Mail::Reload(service, code)) => self.reload(service, code),
                 Ok(Mail::AcceptAgain(service)) => self.service_may_accept_again(service),
                 Ok(Mail::Signal(signal)) => self.stop(signal),
                 Ok(Mail::Quit) => self.exit = Some(Exit::Drained),

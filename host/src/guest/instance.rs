@@ -4,6 +4,7 @@
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Waker};
 
@@ -29,6 +30,7 @@ pub struct Instance {
     running: Option<&'static str>,
     /// It serves one connection only, which is then what each of its handlers is about.
     sole_connection: bool,
+    memory_bytes: Arc<AtomicUsize>,
     stacks: Arc<Stacks>,
     /// Its place among those that are called on fibers. Given back after the store, which keeps the stack itself.
     stack: Option<Stack>,
@@ -81,6 +83,7 @@ impl Instance {
     ) -> Self {
         let shared = Shared::new(Arc::clone(limits));
         let state = GuestState::new(shared.clone(), Arc::clone(origin), Arc::clone(code), limits);
+        let memory_bytes = state.limiter.used_bytes();
         let mut store = Store::new(&host.engine, state);
         store.limiter(|state| &mut state.limiter);
         store.epoch_deadline_callback(state::slice_is_over);
@@ -96,6 +99,7 @@ impl Instance {
             waker,
             running: None,
             sole_connection,
+            memory_bytes,
             stacks: Arc::clone(&host.stacks),
             stack: None,
         }
@@ -104,6 +108,11 @@ impl Instance {
     /// The handler that is running or suspended, by its name in the WIT contract.
     pub fn running(&self) -> Option<&'static str> {
         self.running
+    }
+
+    /// The linear memory that it has, all its memories together.
+    pub fn memory_bytes(&self) -> usize {
+        self.memory_bytes.load(Ordering::Relaxed)
     }
 
     /// Whether a handler is suspended: no call may be made until it has returned.

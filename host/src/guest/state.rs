@@ -1,6 +1,7 @@
 //! The data of a store: what one instance's imports work on. Knows nothing of the driver but the exchange.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use wasmtime::component::ResourceTable;
@@ -49,7 +50,7 @@ impl GuestState {
             origin,
             code,
             limiter: MemoryLimiter {
-                used_bytes: 0,
+                used_bytes: Arc::default(),
                 memory_max_bytes: limits.memory_max_bytes,
                 table_max_elements: limits.table_max_elements,
                 refused: None,
@@ -77,11 +78,18 @@ impl WasiView for GuestState {
 
 /// Counts the linear memory of an instance, all its memories together, and refuses what is above the limit.
 pub(super) struct MemoryLimiter {
-    used_bytes: usize,
+    /// Read by whoever owns the instance.
+    used_bytes: Arc<AtomicUsize>,
     memory_max_bytes: usize,
     table_max_elements: usize,
     /// What was refused last: a guest usually traps after it, and the record should say why.
     pub refused: Option<LimitHit>,
+}
+
+impl MemoryLimiter {
+    pub fn used_bytes(&self) -> Arc<AtomicUsize> {
+        Arc::clone(&self.used_bytes)
+    }
 }
 
 impl ResourceLimiter for MemoryLimiter {
@@ -91,7 +99,8 @@ impl ResourceLimiter for MemoryLimiter {
         desired: usize,
         _maximum: Option<usize>,
     ) -> Result<bool> {
-        let total = self.used_bytes.saturating_add(desired - current);
+        let used_bytes = self.used_bytes.load(Ordering::Relaxed);
+        let total = used_bytes.saturating_add(desired - current);
         if total > self.memory_max_bytes {
             self.refused = Some(LimitHit(format!(
                 "its memory would have grown to {total} bytes, above {} (--memory-max)",
@@ -99,7 +108,7 @@ impl ResourceLimiter for MemoryLimiter {
             )));
             return Ok(false);
         }
-        self.used_bytes = total;
+        self.used_bytes.store(total, Ordering::Relaxed);
         Ok(true)
     }
 
