@@ -2,6 +2,7 @@
 //! looked for.
 
 use std::net::SocketAddr;
+use std::num::NonZero;
 use std::path::Path;
 use std::sync::{Arc, mpsc};
 use std::thread;
@@ -11,7 +12,7 @@ use anyhow::{Context as _, Result, anyhow};
 use wisted::driver::Crew;
 use wisted::guest::{CodeCache, GuestCode, GuestHost, LogBudget, Origin, PoolSize};
 use wisted::limits::Limits;
-use wisted::service::{Isolation, Recycle, Service};
+use wisted::service::{Choice, Isolation, Recycle, Service};
 use wisted::side::Side;
 use wisted::web::{Grants, WebClient, WebLimits};
 
@@ -56,6 +57,8 @@ pub fn serve(plan: &Plan, on_reactor_thread: fn()) -> Result<SocketAddr> {
                 .map_err(|error| anyhow!("{error}"))?,
         ],
         isolation: plan.isolation,
+        instances: NonZero::<u16>::MIN,
+        choice: Choice::default(),
         recycle: Recycle::default(),
         limits: Arc::new(limits),
         code,

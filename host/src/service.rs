@@ -1,5 +1,6 @@
 //! What is to be served, where, and within which limits: plain values that the command line makes and the driver reads.
 
+use std::num::NonZero;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -30,6 +31,16 @@ impl FromStr for Isolation {
     }
 }
 
+/// Which of several shared instances a new connection gets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Choice {
+    /// One after the other.
+    #[default]
+    RoundRobin,
+    /// Always the same one for the same peer address, while it runs.
+    Peer,
+}
+
 /// One service.
 #[derive(Debug)]
 pub struct Service {
@@ -39,6 +50,11 @@ pub struct Service {
     pub endpoints: Vec<Endpoint>,
     /// See [`Isolation`].
     pub isolation: Isolation,
+    /// With isolation `service`: how many instances share the connections. Each has its own memory: what is shared is shared by
+    /// the connections of one instance.
+    pub instances: NonZero<u16>,
+    /// Which of them a new connection gets.
+    pub choice: Choice,
     /// See [`Recycle`]. Of no effect with isolation `connection`, whose instances end with their connections.
     pub recycle: Recycle,
     /// See [`Limits`].

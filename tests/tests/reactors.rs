@@ -80,3 +80,44 @@ fn a_second_signal_aborts_on_all() {
     let status = host.wait();
     assert_eq!(status.code(), Some(143), "128 and SIGTERM: {status}");
 }
+
+fn shared(instances: &str) -> wisted_tests::host::Builder {
+    Host::run("chat")
+        .flag("--isolation", "service")
+        .flag("--instances", instances)
+        .flag("--reactors", "2")
+        .flag("--log", "debug")
+}
+
+/// How many others were in the room that each of so many peers found.
+fn rooms(host: &Host, peers: usize) -> Vec<String> {
+    let mut everyone: Vec<Client> = Vec::new();
+    let mut greetings = Vec::new();
+    for _ in 0..peers {
+        let mut client = host.connect();
+        greetings.push(client.line());
+        everyone.push(client);
+    }
+    greetings
+}
+
+#[test]
+fn several_shared_instances_take_peers_in_turn() {
+    let host = shared("3").start();
+    let greetings = rooms(&host, 6);
+    for (greeting, place) in greetings.iter().zip([1, 1, 1, 2, 2, 2]) {
+        assert!(
+            greeting.contains(&format!("you are {place}")),
+            "{greetings:?}"
+        );
+    }
+    assert_eq!(spread(host).len(), 2);
+}
+
+#[test]
+fn the_same_address_gets_the_same_instance() {
+    let host = shared("8").flag("--instances-by", "peer").start();
+    let greetings = rooms(&host, 3);
+    assert!(greetings[2].contains("you are 3"), "{greetings:?}");
+    host.finish();
+}

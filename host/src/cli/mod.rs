@@ -11,6 +11,7 @@ mod run;
 mod units;
 mod watch;
 
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -21,7 +22,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use limit_flags::LimitFlags;
 use wisted::endpoint::Endpoint;
 use wisted::logs::LogFormat;
-use wisted::service::{Isolation, Recycle};
+use wisted::service::{Choice, Isolation, Recycle};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -109,8 +110,17 @@ struct RunArgs {
     #[arg(long, value_enum, default_value = "connection")]
     isolation: IsolationArg,
 
-    /// Threads that serve, each with a reactor of its own. With isolation service one serves all connections [default: the
-    /// cores that it may use]
+    /// With isolation service: so many instances share the connections, each with its own memory and its own state; they are
+    /// dealt out over the reactors [default: 1]
+    #[arg(long, value_name = "COUNT", value_parser = instances)]
+    instances: Option<NonZero<u16>>,
+
+    /// Which of several instances a new connection gets: the next one in turn, or always the same for the same peer address
+    #[arg(long, value_enum, default_value = "round-robin")]
+    instances_by: ChoiceArg,
+
+    /// Threads that serve, each with a reactor of its own. With isolation service there are no more than instances [default:
+    /// the cores that it may use]
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u8).range(1..=64))]
     reactors: Option<u8>,
 
@@ -229,6 +239,29 @@ enum IsolationArg {
 enum LogFormatArg {
     Text,
     Json,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ChoiceArg {
+    RoundRobin,
+    Peer,
+}
+
+impl From<ChoiceArg> for Choice {
+    fn from(choice: ChoiceArg) -> Self {
+        match choice {
+            ChoiceArg::RoundRobin => Self::RoundRobin,
+            ChoiceArg::Peer => Self::Peer,
+        }
+    }
+}
+
+fn instances(text: &str) -> Result<NonZero<u16>, String> {
+    /// Each takes memory from the start.
+    const INSTANCES_MAX: u16 = 1024;
+    let count = text.parse().ok().and_then(NonZero::new);
+    let count = count.filter(|count| count.get() <= INSTANCES_MAX);
+    count.ok_or_else(|| format!("it is a number from 1 to {INSTANCES_MAX}"))
 }
 
 impl From<IsolationArg> for Isolation {

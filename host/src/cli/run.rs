@@ -2,6 +2,7 @@
 
 use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
+use std::num::NonZero;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -39,9 +40,15 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode> {
             "recycling makes sense only with --isolation service: otherwise an instance ends with its connection anyway"
         );
     }
+    let instances = args.instances.unwrap_or(NonZero::<u16>::MIN);
+    if isolation == Isolation::Connection && args.instances.is_some() {
+        bail!(
+            "--instances makes sense only with --isolation service: otherwise each connection has its own anyway"
+        );
+    }
     let reactors = args.reactors.map_or_else(cores, usize::from);
     let cache = guest_file::cache(&args.guest);
-    let mut pool = pool_size(isolation, &limits);
+    let mut pool = pool_size(isolation, instances, &limits);
     if args.watch {
         // Nobody knows whether the next build's guest will wait.
         pool.stacks_max = pool.instances_max;
@@ -66,6 +73,8 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode> {
         }),
         endpoints,
         isolation,
+        instances,
+        choice: args.instances_by.into(),
         recycle,
         limits: Arc::new(limits),
         code,
@@ -84,7 +93,13 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode> {
         };
         watch.start().context("--watch")?;
     }
-    say_what_is_served(&file.name, serves, isolation, crew.reactors(), &addresses);
+    say_what_is_served(
+        &file.name,
+        serves,
+        (isolation, instances),
+        crew.reactors(),
+        &addresses,
+    );
     // WASI's timers are created on the reactors' threads and run on the side thread.
     let exit = crew.run(|| side.handle().enter());
     let exit = exit.context("a reactor failed")?;
@@ -156,10 +171,11 @@ fn sorted_config(mut config: Vec<(String, String)>) -> Result<Vec<(String, Strin
 /// Stacks for guests that are not known to wait: for those that compute for long.
 const STACKS_AT_FIRST: u32 = 1_024;
 
-fn pool_size(isolation: Isolation, limits: &Limits) -> PoolSize {
+fn pool_size(isolation: Isolation, instances: NonZero<u16>, limits: &Limits) -> PoolSize {
     let instances = match isolation {
         Isolation::Connection => limits.connections_max,
-        Isolation::Service => 0,
+        // The others; each may be succeeded by as many as the first.
+        Isolation::Service => (u32::from(instances.get()) - 1) * SPARE,
     };
     let instances_max = instances + SPARE;
     PoolSize {
@@ -195,7 +211,7 @@ fn raise_descriptor_limit() {
 fn say_what_is_served(
     name: &str,
     serves: bool,
-    isolation: Isolation,
+    (isolation, instances): (Isolation, NonZero<u16>),
     reactors: usize,
     addresses: &[(usize, SocketAddr)],
 ) {
@@ -206,8 +222,9 @@ fn say_what_is_served(
             .map(|(_, address)| format!("tcp:{address}"))
             .collect();
         let instances = match isolation {
-            Isolation::Connection => "an instance for each connection",
-            Isolation::Service => "one instance for all connections",
+            Isolation::Connection => "an instance for each connection".into(),
+            Isolation::Service if instances.get() == 1 => "one instance for all connections".into(),
+            Isolation::Service => format!("{instances} instances share the connections"),
         };
         let reactors = match reactors {
             1 => String::new(),

@@ -95,21 +95,26 @@ impl Driver {
         may
     }
 
-    /// Whose turn it is to serve: drivers take peers one after the other, so that each has as many.
+    /// Whose turn it is to serve: drivers take peers one after the other, so that each has as many; shared instances as their
+    /// service says.
     fn accepted(&mut self, service: usize, socket: Socket, peer: SocketAddr) {
         let served = &mut self.services[service];
         served.census.add();
-        let drivers = self.place.mailboxes.len();
-        let spread = drivers > 1 && served.service.isolation == Isolation::Connection;
-        let home = match spread {
-            true => served.next_home % drivers,
-            false => self.place.index,
+        let (seat, home) = match served.service.isolation {
+            Isolation::Connection => {
+                let home = served.next_home % self.place.mailboxes.len();
+                served.next_home = home + 1;
+                (service, home)
+            }
+            Isolation::Service => {
+                let seat = self.seat_of(service, &peer);
+                (seat, self.services[seat].seat.home)
+            }
         };
-        served.next_home = home + 1;
         if home == self.place.index {
-            self.adopt(service, socket, peer);
+            self.adopt(seat, socket, peer);
         } else {
-            self.place.mailboxes[home].send(Mail::Adopt(service, socket, peer));
+            self.place.mailboxes[home].send(Mail::Adopt(seat, socket, peer));
         }
     }
 
@@ -159,8 +164,9 @@ impl Driver {
         );
     }
 
-    /// A limit of one service may be lifted.
-    pub(super) fn service_may_accept_again(&mut self, service: usize) {
+    /// A limit of one service may be lifted, or an instance of it be ready.
+    pub(super) fn service_may_accept_again(&mut self, seat: usize) {
+        let service = self.services[seat].seat.all.start;
         if !self.services[service].accept_held && !self.exhausted {
             return;
         }

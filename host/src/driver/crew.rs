@@ -9,10 +9,11 @@ use std::thread;
 use std::time::Duration;
 
 use super::instances::InstanceKey;
+use super::seats::{Seat, is_spread, seats, shared_instances};
 use super::{Driver, Exit, ListenError};
 use crate::guest::{GuestCode, GuestHost, PendingNumber};
 use crate::reactor::{Mailbox, Signal, Socket};
-use crate::service::{Isolation, Service};
+use crate::service::Service;
 use crate::web;
 
 /// What reaches a driver from other threads.
@@ -91,15 +92,6 @@ impl Place {
     pub fn is_first(&self) -> bool {
         self.index == 0
     }
-
-    /// Whether instances of a service may live here: those that are one for all connections live at the first.
-    pub fn houses(&self, service: &Service) -> bool {
-        self.is_first() || is_spread(service)
-    }
-}
-
-fn is_spread(service: &Service) -> bool {
-    service.serves_connections() && service.isolation == Isolation::Connection
 }
 
 /// Drivers that serve together.
@@ -120,14 +112,12 @@ impl Crew {
         drain_max: Duration,
         reactors: usize,
     ) -> io::Result<Self> {
-        let reactors = match services.iter().any(is_spread) {
-            true => reactors.max(1),
-            false => 1,
-        };
-        let services: Vec<_> = services
-            .into_iter()
-            .map(|service| (Arc::new(service), Arc::new(Census::default())))
-            .collect();
+        let useful = services.iter().map(|service| match is_spread(service) {
+            true => reactors,
+            false => shared_instances(service),
+        });
+        let reactors = useful.max().unwrap_or(1).clamp(1, reactors.max(1));
+        let services = places(services, reactors);
         let mut drivers = (0..reactors)
             .map(|index| Driver::new(Arc::clone(host), &services, drain_max, index))
             .collect::<io::Result<Vec<_>>>()?;
@@ -201,6 +191,18 @@ impl Crew {
             exit
         })
     }
+}
+
+/// What every driver knows of the services: each with its seats.
+fn places(services: Vec<Service>, drivers: usize) -> Vec<(Arc<Service>, Arc<Census>, Seat)> {
+    let mut places = Vec::new();
+    for (number, service) in services.into_iter().enumerate() {
+        let (first, count) = (places.len(), shared_instances(&service));
+        let (service, census) = (Arc::new(service), Arc::new(Census::default()));
+        let seats = seats(number, first, count, drivers);
+        places.extend(seats.map(|seat| (Arc::clone(&service), Arc::clone(&census), seat)));
+    }
+    places
 }
 
 /// Gives running drivers new builds, from another thread.

@@ -62,13 +62,14 @@ impl Driver {
     }
 
     fn restart(&mut self, service: usize) {
+        self.set_open(service, false);
         let served = &mut self.services[service];
-        served.up = false;
         let pause = served.backoff.failed(self.now);
         tracing::info!(
             service = served.service.origin.service,
             pause_ms = pause.as_millis() as u64,
-            "the service's instance will be started again; until then nobody is accepted"
+            instances = served.seat.all.len(),
+            "the service's instance will be started again; until then it takes no connections"
         );
         self.deadlines
             .insert(self.now + pause, Due::Restart(service));

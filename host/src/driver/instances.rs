@@ -154,7 +154,7 @@ impl Driver {
             return;
         }
         let served = &self.services[service].service;
-        if !self.place.houses(served) || self.has_instance(service) {
+        if !self.houses(service) || self.has_instance(service) {
             return;
         }
         let exports = self.services[service].code.exports();
@@ -169,7 +169,9 @@ impl Driver {
         };
         let key = self.new_instance(service, role);
         self.services[service].instance = Some(key);
-        self.services[service].up = !shared;
+        if !shared {
+            self.services[service].up = true;
+        }
         if role == Role::Service && !exports.lifecycle {
             self.service_is_up(key);
         }
@@ -231,8 +233,7 @@ impl Driver {
         };
         let service = instance.service;
         self.succeeds(service, key);
-        self.services[service].up = true;
-        self.service_may_accept_again(service);
+        self.set_open(service, true);
     }
 
     /// Whether a new connection would find an instance.
@@ -242,9 +243,16 @@ impl Driver {
             return true;
         }
         let events_queued_max = served.service.limits.events_queued_max;
-        let (up, key) = (served.up, served.instance);
-        let instance = key.and_then(|key| self.instance(key));
-        up && instance.is_some_and(|instance| !instance.is_full(events_queued_max))
+        let mut open = self.services[served.seat.all.clone()]
+            .iter()
+            .filter(|served| served.seat.is_open());
+        // What waits for one at another driver is bounded by the connections that the service may have.
+        open.any(|served| {
+            let here = served
+                .instance
+                .and_then(|key| self.instances.get(key.place));
+            here.is_none_or(|instance| !instance.is_full(events_queued_max))
+        })
     }
 
     /// The instance for a new connection, and the connection's number in it.

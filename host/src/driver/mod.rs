@@ -10,6 +10,7 @@ mod instances;
 mod linger;
 mod pending;
 mod recycle;
+mod seats;
 mod shutdown;
 
 use std::collections::VecDeque;
@@ -26,6 +27,7 @@ use connections::{Connection, ConnectionKey};
 use crew::{Census, Mail, Place};
 use instances::{Instance, InstanceKey};
 use linger::Lingering;
+use seats::Seat;
 use shutdown::Phase;
 
 pub use crew::{Crew, Reloader};
@@ -74,13 +76,14 @@ enum Due {
     GiveUp,
 }
 
-/// A service as it runs.
+/// A service as it runs: with several shared instances, one of these for each.
 #[derive(Debug)]
 struct Served {
     service: Arc<Service>,
+    seat: Seat,
     /// Its connections, at all drivers.
     census: Arc<Census>,
-    /// The driver that serves the next peer.
+    /// The driver that serves the next peer; with shared instances, the seat among them.
     next_home: usize,
     /// What new instances run.
     code: Arc<GuestCode>,
@@ -140,7 +143,7 @@ const RESTART_PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duratio
 impl Driver {
     fn new(
         host: Arc<GuestHost>,
-        services: &[(Arc<Service>, Arc<Census>)],
+        services: &[(Arc<Service>, Arc<Census>, Seat)],
         drain_max: Duration,
         index: usize,
     ) -> io::Result<Self> {
@@ -150,8 +153,9 @@ impl Driver {
             0 => Some(reactor.signals()?),
             _ => None,
         };
-        let served = |(service, census): &(Arc<Service>, Arc<Census>)| Served {
+        let served = |(service, census, seat): &(Arc<Service>, Arc<Census>, Seat)| Served {
             service: Arc::clone(service),
+            seat: seat.clone(),
             code: Arc::clone(&service.code),
             census: Arc::clone(census),
             next_home: 0,
@@ -209,6 +213,10 @@ impl Driver {
     fn listen(&mut self) -> Result<Vec<(usize, SocketAddr)>, ListenError> {
         let mut addresses = Vec::new();
         for service in 0..self.services.len() {
+            let seat = self.services[service].seat.clone();
+            if seat.all.start != service {
+                continue;
+            }
             for endpoint in self.services[service].service.endpoints.clone() {
                 let listening = self.reactor.listen(&endpoint);
                 let (token, address) = listening.map_err(|source| ListenError {
@@ -216,7 +224,7 @@ impl Driver {
                     source,
                 })?;
                 self.listeners.push(Listener::new(token, service));
-                addresses.push((service, address));
+                addresses.push((seat.service, address));
             }
         }
         Ok(addresses)

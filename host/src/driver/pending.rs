@@ -1,5 +1,6 @@
 //! Timers, pages and their outcomes: what guests have asked for is carried out, and what comes of it is brought to them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::crew::Mail;
@@ -97,7 +98,13 @@ impl Driver {
                 }
                 Ok(Mail::Woken(key)) => self.instance_is_woken(key),
                 Ok(Mail::Adopt(service, socket, peer)) => self.adopt(service, socket, peer),
-                Ok(Mail::Reload(service, code)) => self.reload(service, code),
+                Ok(Mail::Reload(service, code)) => {
+                    for seat in 0..self.services.len() {
+                        if self.services[seat].seat.service == service {
+                            self.reload(seat, Arc::clone(&code));
+                        }
+                    }
+                }
                 Ok(Mail::AcceptAgain(service)) => self.service_may_accept_again(service),
                 Ok(Mail::Signal(signal)) => self.stop(signal),
                 Ok(Mail::Quit) => self.exit = Some(Exit::Drained),

@@ -59,7 +59,7 @@ impl Driver {
         if let Some(outdated) = served.successor {
             self.remove_instance(outdated);
         }
-        // Without one, its next start takes the new code. Only the first driver has any.
+        // Without one, its next start takes the new code. It has one only at the driver where its seat is.
         if self.services[service].instance.is_some() {
             self.start_successor(service);
         }

@@ -56,10 +56,11 @@ impl Driver {
         self.phase = Phase::Draining;
         self.stop_listening();
         if self.place.is_first() {
-            let connections = self.services.iter();
+            let services = self.services.iter().enumerate();
+            let services = services.filter(|(place, served)| served.seat.all.start == *place);
             tracing::info!(
-                connections = connections
-                    .map(|served| served.census.connections())
+                connections = services
+                    .map(|(_, served)| served.census.connections())
                     .sum::<u32>(),
                 drain_max_s = self.drain_max.as_secs_f64(),
                 "draining: accepting nobody, letting connections finish; a second signal aborts"

@@ -1,0 +1,137 @@
+//! Where a service's instances live, and which of them a new peer gets. An instance that serves everybody has a seat: at one
+//! driver, for good; it is filled again after a fault. Knows neither sockets nor guests.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::net::{IpAddr, SocketAddr};
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::Driver;
+use super::crew::Mail;
+use crate::service::{Choice, Isolation, Service};
+
+/// One seat, as every driver knows it. A service without shared instances has one all the same, of which only the place counts.
+#[derive(Clone, Debug)]
+pub(super) struct Seat {
+    /// The service, counted as the crew was given them.
+    pub service: usize,
+    /// All seats of that service, by their places in the drivers' tables. The first stands for the service where it is about
+    /// all of them: its listeners, its limits.
+    pub all: Range<usize>,
+    /// The driver at which its instance lives.
+    pub home: usize,
+    /// An instance is ready there. Written at home, read where peers are accepted.
+    open: Arc<AtomicBool>,
+}
+
+/// Whether a service's instances live wherever their connections do.
+pub(super) fn is_spread(service: &Service) -> bool {
+    service.serves_connections() && service.isolation == Isolation::Connection
+}
+
+/// How many instances are shared by all connections of a service.
+pub(super) fn shared_instances(service: &Service) -> usize {
+    match service.serves_connections() && service.isolation == Isolation::Service {
+        true => usize::from(service.instances.get()),
+        false => 1,
+    }
+}
+
+/// The seats of a service whose first one is at `first` in the drivers' tables, dealt out over so many drivers.
+pub(super) fn seats(
+    service: usize,
+    first: usize,
+    count: usize,
+    drivers: usize,
+) -> impl Iterator<Item = Seat> {
+    (0..count).map(move |number| Seat {
+        service,
+        all: first..first + count,
+        home: number % drivers,
+        open: Arc::default(),
+    })
+}
+
+impl Seat {
+    /// Whether its instance may take connections.
+    pub fn is_open(&self) -> bool {
+        self.open.load(Ordering::SeqCst)
+    }
+}
+
+impl Driver {
+    /// Whether a seat's instance may live here.
+    pub(super) fn houses(&self, seat: usize) -> bool {
+        let served = &self.services[seat];
+        served.seat.home == self.place.index || is_spread(&served.service)
+    }
+
+    /// The instance of a seat is ready for connections, or is no more.
+    pub(super) fn set_open(&mut self, seat: usize, open: bool) {
+        let served = &mut self.services[seat];
+        served.up = open;
+        served.seat.open.store(open, Ordering::SeqCst);
+        if !open {
+            return;
+        }
+        if self.place.is_first() {
+            self.service_may_accept_again(seat);
+        } else {
+            self.place.mailboxes[0].send(Mail::AcceptAgain(seat));
+        }
+    }
+
+    /// The seat of a new peer of a service with shared instances. Where the one whose turn it is, or that peers of this address
+    /// get, has no instance at the moment, the next one that has.
+    pub(super) fn seat_of(&mut self, service: usize, peer: &SocketAddr) -> usize {
+        let served = &mut self.services[service];
+        let all = served.seat.all.clone();
+        let wanted = match served.service.choice {
+            Choice::RoundRobin => served.next_home,
+            Choice::Peer => place_of(peer.ip(), all.len()),
+        };
+        let seat = self.open_seat(&all, wanted).unwrap_or(all.start);
+        self.services[service].next_home = (seat - all.start + 1) % all.len();
+        seat
+    }
+
+    /// The first open seat from the one that is wanted on.
+    pub(super) fn open_seat(&self, all: &Range<usize>, wanted: usize) -> Option<usize> {
+        let count = all.len();
+        let from_wanted = (0..count).map(|step| all.start + (wanted + step) % count);
+        let mut seats = from_wanted;
+        seats.find(|&seat| self.services[seat].seat.is_open())
+    }
+}
+
+/// The same place for the same address, at every start of the same build.
+fn place_of(address: IpAddr, count: usize) -> usize {
+    let mut hasher = DefaultHasher::new();
+    address.to_canonical().hash(&mut hasher);
+    (hasher.finish() % count as u64) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seats_are_dealt_out_over_the_drivers() {
+        let homes: Vec<_> = seats(0, 3, 5, 2).map(|seat| seat.home).collect();
+        assert_eq!(homes, [0, 1, 0, 1, 0]);
+        assert!(seats(0, 3, 5, 2).all(|seat| seat.all == (3..8) && !seat.is_open()));
+    }
+
+    #[test]
+    fn an_address_keeps_its_place_however_it_is_written() {
+        let places = |last| {
+            let plain: IpAddr = format!("10.0.0.{last}").parse().unwrap();
+            let mapped: IpAddr = format!("::ffff:10.0.0.{last}").parse().unwrap();
+            assert_eq!(place_of(plain, 4), place_of(mapped, 4));
+            place_of(plain, 4)
+        };
+        let taken: std::collections::BTreeSet<_> = (0..64).map(places).collect();
+        assert_eq!(taken.len(), 4);
+    }
+}
