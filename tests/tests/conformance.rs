@@ -122,6 +122,7 @@ fn every_language_does_the_same() {
 }
 
 fn check_guest(component: &Path) {
+    conformance::compile(component);
     let scripts = conformance::scripts();
     let failed = scripts.iter().filter(|script| {
         let run = || conformance::run(script, component);
@@ -148,6 +149,7 @@ fn run_all<'a>(languages: &[&'a Language], scripts: &'a [Script]) -> Vec<Result<
             let next = left.lock().expect("nobody panics with it").next();
             let Some(language) = next else { return };
             let component = language.component();
+            conformance::compile(&component);
             for script in scripts {
                 let mut limited = script.clone();
                 limited.repeat = limited.repeat.min(language.repeat_max);
