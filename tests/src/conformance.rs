@@ -10,7 +10,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use crate::web::Web;
-use crate::{Client, End, Host, workspace};
+use crate::{Client, End, Host, host, workspace};
 
 /// The peer of steps that name none.
 const PEER: &str = "main";
@@ -128,6 +128,18 @@ pub fn scripts() -> Vec<Script> {
         file.script
     };
     paths.iter().flat_map(read).collect()
+}
+
+/// Compiles a guest into the tests' cache: a large one takes longer than a host is waited for. To be called before its scripts
+/// are run.
+///
+/// # Panics
+///
+/// When it cannot be compiled.
+pub fn compile(guest: &Path) {
+    let compiled = host::run(&["compile".as_ref(), guest.as_os_str()]);
+    let said = String::from_utf8_lossy(&compiled.stderr);
+    assert!(compiled.status.success(), "{said}");
 }
 
 /// Runs a script against a guest, on a host and with a web server of its own.

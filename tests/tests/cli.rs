@@ -179,6 +179,23 @@ fn guests_with_foreign_imports() {
 }
 
 #[test]
+fn code_is_compiled_ahead_of_time() {
+    let scratch = Scratch::new();
+    let path = scratch.file("echo.wat", ECHO);
+    let compile = || {
+        let mut compile = host::wisted(&["compile", text(&path)]);
+        let compile = compile.env("XDG_CACHE_HOME", scratch.path().join("cache"));
+        succeeds(&compile.output().expect("wisted runs"))
+    };
+    assert!(compile().starts_with("compiled "));
+    assert!(compile().contains("was compiled already"));
+    contains_all(
+        &fails(&["compile", text(&path), "--no-cache"]),
+        &["no cache to compile into"],
+    );
+}
+
+#[test]
 fn text_components_are_served() {
     let scratch = Scratch::new();
     let path = scratch.file("echo.wat", ECHO);

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use std::fs;
 use std::num::NonZero;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::thread;
 
@@ -34,6 +34,9 @@ const LANGUAGES: &[Language] = &[Language {
 /// Limits the run to these languages, separated by commas: to try one, or to split a slow run. The page is then checked for
 /// them alone.
 const ONLY: &str = "WISTED_CONFORMANCE";
+
+/// A component from elsewhere to be tested instead: for whoever writes an SDK.
+const GUEST: &str = "WISTED_CONFORMANCE_GUEST";
 
 /// Writes the page instead of checking it.
 const WRITE: &str = "WISTED_WRITE_DOCS";
@@ -85,6 +88,9 @@ struct Score {
 
 #[test]
 fn every_language_does_the_same() {
+    if let Some(component) = std::env::var_os(GUEST) {
+        return check_guest(Path::new(&component));
+    }
     let only = std::env::var(ONLY).unwrap_or_default();
     let chosen: Vec<&Language> = LANGUAGES
         .iter()
@@ -115,6 +121,22 @@ fn every_language_does_the_same() {
     check_page(&chosen, &features(&scripts), &scores);
 }
 
+fn check_guest(component: &Path) {
+    conformance::compile(component);
+    let scripts = conformance::scripts();
+    let failed = scripts.iter().filter(|script| {
+        let run = || conformance::run(script, component);
+        catch_unwind(AssertUnwindSafe(run)).is_err()
+    });
+    let names: Vec<_> = failed.map(|script| &script.name).collect();
+    assert!(
+        names.is_empty(),
+        "{} of {} fail: {names:?}",
+        names.len(),
+        scripts.len()
+    );
+}
+
 /// A language, a script, and whether it passes.
 type Result<'a> = (&'a Language, &'a Script, bool);
 
@@ -127,6 +149,7 @@ fn run_all<'a>(languages: &[&'a Language], scripts: &'a [Script]) -> Vec<Result<
             let next = left.lock().expect("nobody panics with it").next();
             let Some(language) = next else { return };
             let component = language.component();
+            conformance::compile(&component);
             for script in scripts {
                 let mut limited = script.clone();
                 limited.repeat = limited.repeat.min(language.repeat_max);

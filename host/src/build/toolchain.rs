@@ -91,7 +91,9 @@ impl Toolchains {
     ) -> Result<PathBuf, ToolchainError> {
         let files = [("package.json", package), ("package-lock.json", lock)];
         self.installed(name, "npm", &files, progress, |_| {
-            let flags = "ci --ignore-scripts --no-audit --no-fund --no-update-notifier";
+            // Its own patience with a network that isn't there is more than a minute.
+            let flags = "ci --ignore-scripts --no-audit --no-fund --no-update-notifier --fetch-retries=1 \
+                         --fetch-retry-mintimeout=1000";
             let arguments = flags.split(' ').map(OsString::from).collect();
             vec![(self.npm.clone(), arguments)]
         })
@@ -283,6 +285,7 @@ impl Trouble {
                     "Failed to establish a new connection",
                     "name resolution",
                     "ConnectTimeoutError",
+                    "ProxyError",
                     "Network is unreachable",
                     "ENOTFOUND",
                     "EAI_AGAIN",
