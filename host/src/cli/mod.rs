@@ -59,8 +59,7 @@ struct NewArgs {
     /// The project's name and its folder's, which must not exist or be empty
     name: String,
 
-    /// The language; the message for an unknown one lists them
-    #[arg(long = "lang", value_name = "LANGUAGE")]
+    #[arg(long = "lang", value_name = "LANGUAGE", help = format!("The language: {}", new::languages()))]
     language: String,
 }
 
