@@ -1,0 +1,16 @@
+// The package as a whole: every export has its types, and nothing else has.
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import * as wisted from "wisted";
+import * as testing from "wisted/testing";
+
+for (const [name, module] of Object.entries({ index: wisted, testing })) {
+  test(`the types of ${name} name what it exports`, () => {
+    const types = readFileSync(new URL(`../src/${name}.d.ts`, import.meta.url), "utf8");
+    const declared = [...types.matchAll(/^export (?:abstract )?(?:class|function|const) (\w+)/gm)].map(([, name]) => name);
+    const reexported = [...types.matchAll(/^export \{ (\w+) \}/gm)].map(([, name]) => name);
+    assert.deepEqual([...new Set([...declared, ...reexported])].sort(), Object.keys(module).sort());
+  });
+}
