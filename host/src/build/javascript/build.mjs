@@ -1,0 +1,208 @@
+// Builds one guest: checks its types, bundles it, makes the component. Must not know where the tools come from, nor what the
+// guest does.
+//
+// node build.mjs TOOLS GUEST MAIN COMPONENT: the folder with the tools' node_modules, the guest's folder, its main module from
+// there, and the file to write. The contract and an SDK for guests that have not installed it lie beside this file. It ends
+// with 0, or with 2, 3, 4 if the guest's types, its modules, or the component made of them are not sound.
+
+import { spawnSync } from "node:child_process";
+import { existsSync, renameSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join, relative, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const [tools, guest, main, output] = process.argv.slice(2);
+const here = dirname(fileURLToPath(import.meta.url));
+const sdk = join(here, "sdk");
+const require = createRequire(join(tools, "package.json"));
+const { componentize } = require("componentize-qjs");
+const esbuild = require("esbuild");
+
+/** The component's exports, of which the world that is built for has some. */
+const EXPORTS =
+  "connectionHandler, halfCloseHandler, flowHandler, lifecycleHandler, timerHandler, pageHandler, program, isProgram";
+const BUNDLE = "wisted-bundle.js";
+const ENTRY = "wisted-entry.js";
+const LOADING = "the guest's modules fail while they are loaded, which happens when it is built:";
+const PROGRAM = "wisted: this is a program";
+
+class Unsound extends Error {
+  constructor(exitCode, message) {
+    super(message);
+    this.exitCode = exitCode;
+  }
+}
+
+try {
+  checkTypes();
+  write(await build());
+} catch (error) {
+  // The tools have said themselves what is wrong, but for componentize-qjs.
+  if (!(error instanceof Unsound)) {
+    throw error;
+  }
+  if (error.message !== "") {
+    console.error(error.message);
+  }
+  process.exitCode = error.exitCode;
+}
+
+/** Types are checked where the guest has said how: in tsconfig.json. */
+function checkTypes() {
+  const config = join(guest, "tsconfig.json");
+  if (!existsSync(config)) {
+    return;
+  }
+  const extended = join(here, "tsconfig.json");
+  const types = (name) => [join(sdk, "wisted", "src", `${name}.d.ts`)];
+  const paths = { wisted: types("index"), "wisted/testing": types("testing") };
+  const compilerOptions = { noEmit: true, ...(hasSdk() ? {} : { paths }) };
+  writeFileSync(extended, JSON.stringify({ extends: config, compilerOptions }));
+  const tsc = join(dirname(require.resolve("typescript/package.json")), "bin", "tsc");
+  const colour = process.stderr.isTTY ? "--pretty" : "--pretty=false";
+  const { status } = spawnSync(process.execPath, [tsc, "--project", extended, ...colour.split("=")], {
+    cwd: guest,
+    stdio: ["ignore", 2, 2],
+  });
+  if (status !== 0) {
+    throw new Unsound(2, "");
+  }
+}
+
+/** Whether the guest has installed the SDK, in the version that it wants. */
+function hasSdk() {
+  try {
+    createRequire(join(guest, "package.json")).resolve("wisted");
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function build() {
+  const { code, lines } = await bundle();
+  try {
+    return await component(code, lines, "protocol");
+  } catch (error) {
+    if (error.message.includes(PROGRAM)) {
+      return await component(code, lines, "standalone");
+    }
+    throw error;
+  }
+}
+
+/** Everything in one module, and where its lines came from. */
+async function bundle() {
+  const built = await esbuild
+    .build({
+      stdin: {
+        contents: `import { handlers } from "wisted/guest";
+          import * as main from ${JSON.stringify(`./${relative(guest, resolve(guest, main))}`)};
+          export const { ${EXPORTS} } = handlers(main.default, globalThis.wistedLines, globalThis.wistedWorld);`,
+        resolveDir: guest,
+        sourcefile: ENTRY,
+      },
+      absWorkingDir: guest,
+      nodePaths: hasSdk() ? [] : [sdk],
+      bundle: true,
+      format: "esm",
+      target: "esnext",
+      // The engine's own promises never go on in a guest, and async functions would use them: those of the SDK do.
+      supported: { "async-await": false, "async-generator": false, "for-await": false },
+      external: ["wisted:*"],
+      mainFields: ["module", "main"],
+      conditions: ["wisted"],
+      legalComments: "none",
+      charset: "utf8",
+      sourcemap: "external",
+      sourcesContent: false,
+      outfile: BUNDLE,
+      write: false,
+      logLevel: "warning",
+    })
+    .catch(() => {
+      throw new Unsound(3, "");
+    });
+  const text = (ending) => built.outputFiles.find((file) => file.path.endsWith(ending)).text;
+  return { code: text(".js"), lines: lineTable(JSON.parse(text(".map"))) };
+}
+
+async function component(code, lines, world) {
+  // On the first line, so that no other one moves.
+  const prologue = `globalThis.wistedLines = ${JSON.stringify(lines)}; globalThis.wistedWorld = "${world}";`;
+  const jsSource = `${prologue} ${code}`;
+  // Its name is that of the places in stacks.
+  const jsPath = join(here, BUNDLE);
+  writeFileSync(jsPath, jsSource);
+  try {
+    // Not `stubWasi`: then there were no date, and what the engine says before it traps would not be seen.
+    const built = await componentize({ witPath: join(here, "wit"), world, jsSource, jsPath, sync: true });
+    return built.component;
+  } catch (error) {
+    throw new Unsound(4, withPlaces(error.message, lines));
+  }
+}
+
+/** At once or not at all: somebody may be serving the old one. */
+function write(bytes) {
+  const unfinished = `${output}.${process.pid}`;
+  writeFileSync(unfinished, bytes);
+  renameSync(unfinished, output);
+}
+
+/** For each line of the bundle that came from the guest's own files: [its number, which file, the line there]. */
+function lineTable({ sources, mappings }) {
+  const foreign = /^\.\.\/|^\.wisted\/|(^|\/)node_modules\//;
+  const isOwn = sources.map((path) => !foreign.test(path) && path !== ENTRY);
+  const lines = [];
+  let source = 0;
+  let line = 0;
+  mappings.split(";").forEach((group, index) => {
+    let isFirst = true;
+    for (const segment of group === "" ? [] : group.split(",")) {
+      const numbers = decodeNumbers(segment);
+      if (numbers.length >= 4) {
+        source += numbers[1];
+        line += numbers[2];
+        if (isFirst && isOwn[source]) {
+          lines.push([index + 1, source, line + 1]);
+        }
+        isFirst = false;
+      }
+    }
+  });
+  return { sources, lines };
+}
+
+/** The numbers of one segment of a source map: base 64, the lowest five bits first, the sign in the lowest bit. */
+function decodeNumbers(segment) {
+  const digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  const numbers = [];
+  let value = 0;
+  let shift = 0;
+  for (const letter of segment) {
+    const digit = digits.indexOf(letter);
+    value += (digit & 31) << shift;
+    if (digit & 32) {
+      shift += 5;
+    } else {
+      numbers.push(value & 1 ? -(value >> 1) : value >> 1);
+      value = shift = 0;
+    }
+  }
+  return numbers;
+}
+
+/** What the engine says of a module that fails while it is loaded, with places in the guest's own files. */
+function withPlaces(message, { sources, lines }) {
+  const shown = message
+    .replace(/^:? ?Failed to evaluate user JavaScript module: Failed to finish JavaScript module evaluation:/, LOADING)
+    .split("\n")
+    .map((text) => {
+      const number = Number(/wisted-bundle\.js:(\d+)/.exec(text)?.[1]);
+      const place = lines.find(([line]) => line === number);
+      const own = place && `${sources[place[1]]}:${place[2]}`;
+      return own ? text.replace(/[^\s(]*wisted-bundle\.js:\d+(?::\d+)?/, own) : Number.isNaN(number) ? text : "";
+    });
+  return shown.filter((text) => text.trim() !== "").join("\n");
+}
