@@ -83,6 +83,16 @@ fn a_new_project_in_rust() {
 }
 
 #[test]
+fn a_new_project_in_javascript() {
+    new_project_works("javascript");
+}
+
+#[test]
+fn a_new_project_in_typescript() {
+    new_project_works("typescript");
+}
+
+#[test]
 fn what_is_no_new_project() {
     let scratch = Scratch::new();
     let folder = scratch.path();

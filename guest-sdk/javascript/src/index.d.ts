@@ -1,5 +1,7 @@
 // The types and the documentation of what guests import from "wisted".
 
+/// <reference path="./globals.d.ts" />
+
 /** What may be sent: text goes out as UTF-8, bytes as they are. */
 export type Data = string | Uint8Array | ArrayBufferView | ArrayBuffer;
 

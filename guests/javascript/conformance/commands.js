@@ -82,7 +82,12 @@ export class BadArgument extends Error {}
 
 const hex = (byte) => byte.toString(16).padStart(2, "0");
 const words = (text) => text.split(" ").filter((word) => word !== "");
-export const cut = (text) => [text.split(" ", 1)[0], text.slice(text.split(" ", 1)[0].length + 1)];
+
+/** The first word, and what comes after the space behind it. */
+export function cut(text) {
+  const end = text.indexOf(" ");
+  return end < 0 ? [text, ""] : [text.slice(0, end), text.slice(end + 1)];
+}
 
 /** Up to 2^31. */
 function number(text) {

@@ -3,8 +3,6 @@
 //!
 //! What drives these tools is itself JavaScript, `javascript/build.mjs`: they are libraries more than programs.
 
-mod sdk;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
@@ -14,8 +12,6 @@ use serde_json::Value;
 use super::componentize::CONTRACT;
 use super::process::command;
 use super::{BuildError, Progress, ToolchainError, Toolchains, output_folder};
-
-pub use sdk::SDK;
 
 /// Builds the package in a folder: bundles its main module, checks its types if there is a tsconfig.json, and makes the
 /// component. What is wrong with the sources the tools say themselves, on standard error.
@@ -29,9 +25,6 @@ pub(super) fn build(
     let output = output_folder(folder)?;
     for (file, content) in [("build.mjs", DRIVER), ("wit/reactor.wit", CONTRACT)] {
         write(&output.join(file), content)?;
-    }
-    for (file, content) in SDK {
-        write(&output.join("sdk/wisted").join(file), content)?;
     }
     progress(&format!("building the guest {}", guest.name));
     let component = output.join(format!("{}.wasm", guest.name));
@@ -87,13 +80,10 @@ impl Guest {
         let package: Value = serde_json::from_str(text)
             .map_err(|error| format!("{MANIFEST} is no JSON: {error}"))?;
         let depends = |kind: &str| package[kind].get(SDK_NAME).is_some();
-        if package.get(SDK_NAME).is_none()
-            && !depends("dependencies")
-            && !depends("devDependencies")
-        {
+        if !depends("dependencies") && !depends("devDependencies") {
             return Err(format!(
-                "{MANIFEST} is no guest's: a guest depends on {SDK_NAME} (\"dependencies\": {{ \"{SDK_NAME}\": … }}), or, \
-                 with an SDK of its own, has a key \"{SDK_NAME}\": {{}}"
+                "{MANIFEST} is no guest's, for a guest depends on {SDK_NAME}; add \"dependencies\": {{ \"{SDK_NAME}\": \
+                 \"file:FOLDER\" }}, with the folder of the SDK"
             ));
         }
         let Some(main) = package["main"].as_str() else {
@@ -164,7 +154,7 @@ fn tool_of(status: ExitStatus) -> &'static str {
 
 const MANIFEST: &str = "package.json";
 const NODE: &str = "node";
-/// The SDK's name, and the key of package.json that says "this is a guest".
+/// The SDK's package.
 const SDK_NAME: &str = "wisted";
 const TOOLCHAIN: &str = "javascript";
 const DRIVER: &str = include_str!("javascript/build.mjs");

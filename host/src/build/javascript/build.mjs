@@ -2,18 +2,17 @@
 // guest does.
 //
 // node build.mjs TOOLS GUEST MAIN COMPONENT: the folder with the tools' node_modules, the guest's folder, its main module from
-// there, and the file to write. The contract and an SDK for guests that have not installed it lie beside this file. It ends
-// with 0, or with 2, 3, 4 if the guest's types, its modules, or the component made of them are not sound.
+// there, and the file to write. The contract lies beside this file. It ends with 0, or with 1 if the guest's SDK is nowhere, or
+// with 2, 3, 4 if the guest's types, its modules, or the component made of them are not sound.
 
 import { spawnSync } from "node:child_process";
-import { existsSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, realpathSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const [tools, guest, main, output] = process.argv.slice(2);
 const here = dirname(fileURLToPath(import.meta.url));
-const sdk = join(here, "sdk");
 const require = createRequire(join(tools, "package.json"));
 const { componentize } = require("componentize-qjs");
 const esbuild = require("esbuild");
@@ -34,8 +33,9 @@ class Unsound extends Error {
 }
 
 try {
-  checkTypes();
-  write(await build());
+  const sdk = findSdk();
+  checkTypes(sdk);
+  write(await build(sdk));
 } catch (error) {
   // The tools have said themselves what is wrong, but for componentize-qjs.
   if (!(error instanceof Unsound)) {
@@ -47,20 +47,38 @@ try {
   process.exitCode = error.exitCode;
 }
 
+/**
+ * Where the SDK is: as npm has installed it, or in the folder of which package.json says `file:`, so that such a guest can be
+ * built without npm.
+ */
+function findSdk() {
+  try {
+    const main = createRequire(join(guest, "package.json")).resolve("wisted");
+    return realpathSync(dirname(dirname(main)));
+  } catch {
+    const { dependencies, devDependencies } = JSON.parse(readFileSync(join(guest, "package.json"), "utf8"));
+    const version = { ...devDependencies, ...dependencies }.wisted;
+    const folder = resolve(guest, String(version).replace(/^file:/, ""));
+    if (!existsSync(join(folder, "package.json"))) {
+      throw new Unsound(1, `the package wisted (${version}) is not there; in ${guest}: npm install`);
+    }
+    return realpathSync(folder);
+  }
+}
+
 /** Types are checked where the guest has said how: in tsconfig.json. */
-function checkTypes() {
+function checkTypes(sdk) {
   const config = join(guest, "tsconfig.json");
   if (!existsSync(config)) {
     return;
   }
   const extended = join(here, "tsconfig.json");
-  const types = (name) => [join(sdk, "wisted", "src", `${name}.d.ts`)];
-  const paths = { wisted: types("index"), "wisted/testing": types("testing") };
-  const compilerOptions = { noEmit: true, ...(hasSdk() ? {} : { paths }) };
+  const types = (name) => [join(sdk, "src", `${name}.d.ts`)];
+  const compilerOptions = { noEmit: true, paths: { wisted: types("index"), "wisted/testing": types("testing") } };
   writeFileSync(extended, JSON.stringify({ extends: config, compilerOptions }));
   const tsc = join(dirname(require.resolve("typescript/package.json")), "bin", "tsc");
-  const colour = process.stderr.isTTY ? "--pretty" : "--pretty=false";
-  const { status } = spawnSync(process.execPath, [tsc, "--project", extended, ...colour.split("=")], {
+  const pretty = String(process.stderr.isTTY === true);
+  const { status } = spawnSync(process.execPath, [tsc, "--project", extended, "--pretty", pretty], {
     cwd: guest,
     stdio: ["ignore", 2, 2],
   });
@@ -69,18 +87,8 @@ function checkTypes() {
   }
 }
 
-/** Whether the guest has installed the SDK, in the version that it wants. */
-function hasSdk() {
-  try {
-    createRequire(join(guest, "package.json")).resolve("wisted");
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-async function build() {
-  const { code, lines } = await bundle();
+async function build(sdk) {
+  const { code, lines } = await bundle(sdk);
   try {
     return await component(code, lines, "protocol");
   } catch (error) {
@@ -92,7 +100,12 @@ async function build() {
 }
 
 /** Everything in one module, and where its lines came from. */
-async function bundle() {
+async function bundle(sdk) {
+  // The bundler looks for packages in folders, and the SDK's may have any name.
+  const packages = join(here, "packages");
+  rmSync(packages, { recursive: true, force: true });
+  mkdirSync(packages);
+  symlinkSync(sdk, join(packages, "wisted"), "dir");
   const built = await esbuild
     .build({
       stdin: {
@@ -103,7 +116,7 @@ async function bundle() {
         sourcefile: ENTRY,
       },
       absWorkingDir: guest,
-      nodePaths: hasSdk() ? [] : [sdk],
+      nodePaths: [packages],
       bundle: true,
       format: "esm",
       target: "esnext",
@@ -124,7 +137,7 @@ async function bundle() {
       throw new Unsound(3, "");
     });
   const text = (ending) => built.outputFiles.find((file) => file.path.endsWith(ending)).text;
-  return { code: text(".js"), lines: lineTable(JSON.parse(text(".map"))) };
+  return { code: text(".js"), lines: lineTable(JSON.parse(text(".map")), relative(guest, sdk)) };
 }
 
 async function component(code, lines, world) {
@@ -151,9 +164,9 @@ function write(bytes) {
 }
 
 /** For each line of the bundle that came from the guest's own files: [its number, which file, the line there]. */
-function lineTable({ sources, mappings }) {
-  const foreign = /^\.\.\/|^\.wisted\/|(^|\/)node_modules\//;
-  const isOwn = sources.map((path) => !foreign.test(path) && path !== ENTRY);
+function lineTable({ sources, mappings }, sdk) {
+  const isForeign = (path) => path === ENTRY || path.startsWith(`${sdk}/`) || path.includes("node_modules/");
+  const isOwn = sources.map((path) => !isForeign(path));
   const lines = [];
   let source = 0;
   let line = 0;
