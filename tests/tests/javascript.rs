@@ -105,7 +105,7 @@ fn wrong_types_are_shown_with_their_line() {
 
 #[test]
 fn what_fails_while_it_is_loaded_is_shown_with_its_line() {
-    let main = format!("{ECHO}function broken() {{\n  return null.length;\n}}\nbroken();\n");
+    let main = format!("{ECHO}function broken() {{\n  throw new Error('no');\n}}\nbroken();\n");
     let text = build_says(&[("main.js", &main)], "main.js");
     has(
         &text,

@@ -72,7 +72,8 @@ function checkTypes(sdk) {
   if (!existsSync(config)) {
     return;
   }
-  const extended = join(here, "tsconfig.json");
+  // Of another name than the bundler looks for.
+  const extended = join(here, "types.json");
   const types = (name) => [join(sdk, "src", `${name}.d.ts`)];
   const compilerOptions = { noEmit: true, paths: { wisted: types("index"), "wisted/testing": types("testing") } };
   writeFileSync(extended, JSON.stringify({ extends: config, compilerOptions }));
