@@ -1,4 +1,5 @@
-//! The SDK and the guests in JavaScript by their own tests, natively; and what is said of guests that are wrong. It needs Node.js.
+//! The SDK and the guests in JavaScript by their own tests, natively; and what is said of guests that are wrong. It
+//! needs Node.js.
 #![allow(missing_docs)]
 
 use std::ffi::OsStr;

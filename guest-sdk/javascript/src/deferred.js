@@ -1,4 +1,5 @@
-// Deferred values: promises that can also be waited for and cancelled. Knows neither what is fetched nor who delivers it.
+// Deferred values: promises that can also be waited for and cancelled. Knows neither what is fetched nor who delivers
+// it.
 
 import { CancelledError, WaitError } from "./errors.js";
 import { host } from "./host.js";

@@ -1,4 +1,5 @@
-// The fake host of tests: what a guest asks for, recorded as plain values. Knows nothing of protocols, nor of who looks.
+// The fake host of tests: what a guest asks for, recorded as plain values. Knows nothing of protocols, nor of who
+// looks.
 
 import { FetchError, WaitError } from "./errors.js";
 

@@ -82,7 +82,9 @@ function showObject(value, depth, above) {
   if (depth >= DEPTH_MAX) return Array.isArray(value) ? "[…]" : `${name === "Object" ? "" : name}{…}`;
   const inner = (item) => show(item, depth + 1, [...above, value]);
   if (Array.isArray(value)) return `[${list(value, inner)}]`;
-  if (ArrayBuffer.isView(value) && value.length !== undefined) return `${name}(${value.length}) [${list(value, inner)}]`;
+  if (ArrayBuffer.isView(value) && value.length !== undefined) {
+    return `${name}(${value.length}) [${list(value, inner)}]`;
+  }
   if (value instanceof Map) return `Map {${list(value, ([key, item]) => `${inner(key)} => ${inner(item)}`)}}`;
   if (value instanceof Set) return `Set {${list(value, inner)}}`;
   const fields = list(Object.entries(value), ([key, item]) => `${key}: ${inner(item)}`);

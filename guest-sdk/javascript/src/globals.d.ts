@@ -1,4 +1,5 @@
-// The types of what a guest finds in its global scope besides the language. They merge with those of Node and of browsers.
+// The types of what a guest finds in its global scope besides the language. They merge with those of Node and of
+// browsers.
 
 interface Console {
   /** Logs at info. */

@@ -1,5 +1,5 @@
-// What a JavaScript program takes for granted and the guest's engine lacks, or cannot give: console, timers, promises that
-// go on, text coding, randomness that is not the same in each instance. Knows the SDK, not the contract.
+// What a JavaScript program takes for granted and the guest's engine lacks, or cannot give: console, timers, promises
+// that go on, text coding, randomness that is not the same in each instance. Knows the SDK, not the contract.
 
 import { Deferred } from "./deferred.js";
 import { host } from "./host.js";

@@ -1,5 +1,5 @@
-// The SDK on a real host: answers it with the contract's imports, and makes the contract's exports of a guest's class. Only
-// in a component is there anything to import; knows nothing of what the guest does.
+// The SDK on a real host: answers it with the contract's imports, and makes the contract's exports of a guest's class.
+// Only in a component is there anything to import; knows nothing of what the guest does.
 
 import configuration from "wisted:reactor/config@0.1.0";
 import logging from "wisted:reactor/logging@0.1.0";
@@ -74,7 +74,7 @@ export function handlers(app, lines, world) {
       ),
     },
   };
-  return isProgram ? { isProgram, ...outcomes, ...programHandlers(make) } : { isProgram, ...outcomes, ...servers(make) };
+  return { isProgram, ...outcomes, ...(isProgram ? programHandlers(make) : servers(make)) };
 }
 
 function servers(make) {

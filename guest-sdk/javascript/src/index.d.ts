@@ -11,16 +11,16 @@ export type Config = ReadonlyMap<string, string>;
 /** What a handler may return: nothing, or the promise of an async one. */
 export type Handled = void | PromiseLike<unknown>;
 
-// ---------------------------------------------------------------------------------------------------------------- servers
+// ------------------------------------------------------------------------------------------------------------- servers
 
 /**
- * What happens on one connection: Twisted's `IProtocol`. Extend it, override `dataReceived`, and `export default` the class
- * from the guest's main module, or give it to a {@link Factory}.
+ * What happens on one connection: Twisted's `IProtocol`. Extend it, override `dataReceived`, and `export default` the
+ * class from the guest's main module, or give it to a {@link Factory}.
  *
  * The host calls one handler at a time. A handler may take long only by waiting ({@link sleep}, {@link Deferred.wait});
  * one that computes for too long is ended together with its connection. A handler may be `async`: what comes after an
- * `await` runs later, and other handlers run in between. An exception that leaves a handler, an async one's too, is logged
- * with its stack and ends the instance: with isolation `connection` this connection, with `service` all of them.
+ * `await` runs later, and other handlers run in between. An exception that leaves a handler, an async one's too, is
+ * logged with its stack and ends the instance: with isolation `connection` this connection, with `service` all of them.
  */
 export abstract class Protocol {
   /** The connection. Set before {@link Protocol.connectionMade | connectionMade} is called. */
@@ -49,10 +49,11 @@ export abstract class Protocol {
 }
 
 /**
- * Builds the protocols of a service and keeps what they share: Twisted's `ServerFactory`. `export default` the subclass.
+ * Builds the protocols of a service and keeps what they share: Twisted's `ServerFactory`. `export default` the
+ * subclass.
  *
- * Each instance of the guest has one factory. With isolation `connection` (the default) every connection has an instance,
- * and so a factory, of its own; protocols that are to meet each other need isolation `service`.
+ * Each instance of the guest has one factory. With isolation `connection` (the default) every connection has an
+ * instance, and so a factory, of its own; protocols that are to meet each other need isolation `service`.
  */
 export class Factory {
   /** The class of the protocols, for the default of {@link Factory.buildProtocol | buildProtocol}. */
@@ -73,8 +74,8 @@ export abstract class Program {
   /** The instance begins; called before `execute`. An exception ends the program, as one of `execute` does. */
   start(config: Config): Handled;
   /**
-   * Called once. The host goes on until this has returned and nothing is pending, and then exits: with 0, or with 1 and the
-   * exception's message.
+   * Called once. The host goes on until this has returned and nothing is pending, and then exits: with 0, or with 1 and
+   * the exception's message.
    */
   abstract execute(): Handled;
   /** The program ends in an orderly way; called after everything else. */
@@ -92,9 +93,9 @@ export class Address {
 }
 
 /**
- * A connection: Twisted's `ITCPTransport`. It may be kept, for instance so that one connection can write to another, and may
- * outlive its connection: on a connection that is lost every method does nothing. Nothing here blocks, fails or calls a
- * protocol back; what happened is told later, through `connectionLost` at the latest.
+ * A connection: Twisted's `ITCPTransport`. It may be kept, for instance so that one connection can write to another,
+ * and may outlive its connection: on a connection that is lost every method does nothing. Nothing here blocks, fails or
+ * calls a protocol back; what happened is told later, through `connectionLost` at the latest.
  */
 export class Transport {
   private constructor();
@@ -111,18 +112,23 @@ export class Transport {
   /** The same as {@link Transport.writeMany | writeMany}, under Twisted's name. */
   writeSequence(pieces: Iterable<Data>): void;
   /**
-   * Closes the connection once everything written so far is sent. No more data is received, later writes are ignored, and
-   * `connectionLost` follows.
+   * Closes the connection once everything written so far is sent. No more data is received, later writes are ignored,
+   * and `connectionLost` follows.
    */
   loseConnection(): void;
-  /** Closes the connection now and drops what is unsent (TCP RST): for peers that misbehave. `connectionLost` follows. */
+  /**
+   * Closes the connection now and drops what is unsent (TCP RST): for peers that misbehave. `connectionLost` follows.
+   */
   abortConnection(): void;
   /**
    * Half close: once everything written so far is sent, tells the peer that no more will come (TCP FIN), and goes on
    * receiving. Later writes are ignored.
    */
   shutdownWrite(): void;
-  /** Stops `dataReceived` until {@link Transport.resumeReading | resumeReading}. The peer is slowed down, nothing is lost. */
+  /**
+   * Stops `dataReceived` until {@link Transport.resumeReading | resumeReading}. The peer is slowed down, nothing is
+   * lost.
+   */
   pauseReading(): void;
   /** Undoes {@link Transport.pauseReading | pauseReading}. */
   resumeReading(): void;
@@ -140,9 +146,9 @@ export class Transport {
 export class CloseReason {
   constructor(kind: CloseReason["kind"], detail?: string);
   /**
-   * `done`: in an orderly way, by either side; Twisted's `ConnectionDone`. `lost`: the operating system reported an error,
-   * such as a reset by the peer; `ConnectionLost`. `aborted`: by `abortConnection`. `peer-not-reading`: too much waited for
-   * the peer, or for too long. `stopping`: the host is stopping, and the time given to finish is over.
+   * `done`: in an orderly way, by either side; Twisted's `ConnectionDone`. `lost`: the operating system reported an
+   * error, such as a reset by the peer; `ConnectionLost`. `aborted`: by `abortConnection`. `peer-not-reading`: too much
+   * waited for the peer, or for too long. `stopping`: the host is stopping, and the time given to finish is over.
    */
   readonly kind: "done" | "lost" | "aborted" | "peer-not-reading" | "stopping";
   /** For `lost` the operating system's error, for `peer-not-reading` the limit. */
@@ -150,7 +156,7 @@ export class CloseReason {
   toString(): string;
 }
 
-// ------------------------------------------------------------------------------------------------------------------- time
+// ---------------------------------------------------------------------------------------------------------------- time
 
 /**
  * Calls `callback` with `args` in `delay` milliseconds, after the running handler has returned. Twisted's
@@ -175,8 +181,8 @@ export class DelayedCall {
 export function after(delay: number): Deferred<void>;
 
 /**
- * Suspends the running handler for `duration` milliseconds. The reactor serves everyone else meanwhile, and what was written
- * so far goes out. Other events of this instance wait until the handler has returned.
+ * Suspends the running handler for `duration` milliseconds. The reactor serves everyone else meanwhile, and what was
+ * written so far goes out. Other events of this instance wait until the handler has returned.
  * @throws WaitError when the handler's connection is lost or the host is stopping: return soon then.
  */
 export function sleep(duration: number): void;
@@ -185,11 +191,11 @@ export function sleep(duration: number): void;
 export function now(): number;
 
 /**
- * A value that is not there yet: Twisted's `Deferred`, and a promise in JavaScript's terms. Attach callbacks, or `await` it,
- * and return; or {@link Deferred.wait | wait} for it, which suspends this guest and nobody else.
+ * A value that is not there yet: Twisted's `Deferred`, and a promise in JavaScript's terms. Attach callbacks, or
+ * `await` it, and return; or {@link Deferred.wait | wait} for it, which suspends this guest and nobody else.
  *
- * In a guest it is what `Promise` names. Callbacks run when the running handler has returned, or waits. An error that nobody
- * handles is logged as a warning.
+ * In a guest it is what `Promise` names. Callbacks run when the running handler has returned, or waits. An error that
+ * nobody handles is logged as a warning.
  */
 export class Deferred<T> implements Promise<T> {
   constructor(executor: (resolve: (value: T | PromiseLike<T>) => void, reject: (error?: unknown) => void) => void);
@@ -203,18 +209,18 @@ export class Deferred<T> implements Promise<T> {
   /** As a promise's. */
   finally(onSettled?: (() => void) | null): Deferred<T>;
   /**
-   * Suspends the running handler until the outcome is there, runs the callbacks attached so far, and returns the value. The
-   * reactor serves everyone else meanwhile, and what was written so far goes out.
+   * Suspends the running handler until the outcome is there, runs the callbacks attached so far, and returns the value.
+   * The reactor serves everyone else meanwhile, and what was written so far goes out.
    *
-   * What can be waited for is what {@link getPage}, {@link request} and {@link after} return, what `then` and its like make
-   * of it, and {@link Deferred.all | all} of them. The promise of an async function cannot: `await` it.
-   * @throws the Deferred's own error, or a {@link WaitError} when the handler's connection is lost, the host is stopping, or
-   * there is nothing to wait for.
+   * What can be waited for is what {@link getPage}, {@link request} and {@link after} return, what `then` and its like
+   * make of it, and {@link Deferred.all | all} of them. The promise of an async function cannot: `await` it.
+   * @throws the Deferred's own error, or a {@link WaitError} when the handler's connection is lost, the host is
+   * stopping, or there is nothing to wait for.
    */
   wait(): T;
   /**
-   * Gives up: a request under way is aborted, and this is rejected with a {@link CancelledError}. Returns whether there was
-   * something to give up: false when the outcome is there already.
+   * Gives up: a request under way is aborted, and this is rejected with a {@link CancelledError}. Returns whether there
+   * was something to give up: false when the outcome is there already.
    */
   cancel(): boolean;
   /** Whether the outcome is there, so that `wait` would not suspend. */
@@ -231,7 +237,10 @@ export class Deferred<T> implements Promise<T> {
   static race<T>(values: Iterable<T | PromiseLike<T>>): Deferred<Awaited<T>>;
   /** `wait` would wait for the first of the values, not for the first that is settled: `await` it. */
   static any<T>(values: Iterable<T | PromiseLike<T>>): Deferred<Awaited<T>>;
-  static try<T, Args extends unknown[]>(call: (...args: Args) => T | PromiseLike<T>, ...args: Args): Deferred<Awaited<T>>;
+  static try<T, Args extends unknown[]>(
+    call: (...args: Args) => T | PromiseLike<T>,
+    ...args: Args
+  ): Deferred<Awaited<T>>;
   static withResolvers<T>(): {
     promise: Deferred<T>;
     resolve: (value: T | PromiseLike<T>) => void;
@@ -243,8 +252,8 @@ export class Deferred<T> implements Promise<T> {
 export class WaitError extends Error {
   constructor(kind: WaitError["kind"], reason?: CloseReason);
   /**
-   * `connection-lost`: that of the running handler; return soon, `connectionLost` comes next, and every further wait in this
-   * handler ends at once. `unknown-id`: there is nothing to wait for. `stopping`: the host is stopping.
+   * `connection-lost`: that of the running handler; return soon, `connectionLost` comes next, and every further wait in
+   * this handler ends at once. `unknown-id`: there is nothing to wait for. `stopping`: the host is stopping.
    */
   readonly kind: "connection-lost" | "unknown-id" | "stopping";
   /** For `connection-lost`. */
@@ -256,7 +265,7 @@ export class CancelledError extends Error {
   constructor();
 }
 
-// -------------------------------------------------------------------------------------------------------------------- web
+// ----------------------------------------------------------------------------------------------------------------- web
 
 /**
  * Fetches `url` with GET and returns at once: Twisted's `getPage`. The operator must have granted the host.
@@ -281,7 +290,10 @@ export interface Request {
   method?: string;
   headers?: Record<string, string> | Iterable<readonly [string, string]>;
   body?: Data;
-  /** How long the whole request may take, redirects included, in milliseconds. Without it, and at most, the service's limit. */
+  /**
+   * How long the whole request may take, redirects included, in milliseconds. Without it, and at most, the service's
+   * limit.
+   */
   timeout?: number;
 }
 
@@ -317,9 +329,9 @@ export class FetchError extends Error {
   constructor(kind: FetchError["kind"], detail?: string | number);
   /**
    * `denied`: the operator has not granted this host. `invalid-request`: the URL, the method or a header is malformed.
-   * `dns`: the name could not be resolved. `connect`: no connection, or it broke. `tls`: the certificate or the handshake.
-   * `protocol`: the peer does not speak HTTP properly. `timeout`: it took longer than it may. `too-large`: the body is longer
-   * than this many bytes. `too-many-redirects`, `too-many-requests`: more than this many.
+   * `dns`: the name could not be resolved. `connect`: no connection, or it broke. `tls`: the certificate or the
+   * handshake. `protocol`: the peer does not speak HTTP properly. `timeout`: it took longer than it may. `too-large`:
+   * the body is longer than this many bytes. `too-many-redirects`, `too-many-requests`: more than this many.
    */
   readonly kind:
     | "denied"
@@ -336,7 +348,7 @@ export class FetchError extends Error {
   readonly detail?: string | number;
 }
 
-// ---------------------------------------------------------------------------------------------------------------- framing
+// ------------------------------------------------------------------------------------------------------------- framing
 
 /** The longest line of a {@link LineReceiver} that sets none, in bytes. */
 export const LINE_MAX_BYTES: 16384;
@@ -344,8 +356,8 @@ export const LINE_MAX_BYTES: 16384;
 export const FRAME_MAX_BYTES: 99999;
 
 /**
- * A protocol that receives lines, ended by LF or CR LF: Twisted's `LineReceiver`. With `encoding = null` lines are bytes:
- * `class Bytewise extends LineReceiver<Uint8Array> { encoding = null; … }`.
+ * A protocol that receives lines, ended by LF or CR LF: Twisted's `LineReceiver`. With `encoding = null` lines are
+ * bytes: `class Bytewise extends LineReceiver<Uint8Array> { encoding = null; … }`.
  */
 export abstract class LineReceiver<Line extends string | Uint8Array = string> extends Protocol {
   /** What {@link LineReceiver.sendLine | sendLine} ends lines with: LF if not set. */
@@ -431,11 +443,11 @@ export class FramingError extends Error {
   constructor(message: string);
 }
 
-// ------------------------------------------------------------------------------------------------------------------- more
+// ---------------------------------------------------------------------------------------------------------------- more
 
 /**
- * Log records. They take what `console.log` takes, which in a guest is the same as `log.info`. The host adds the names of the
- * service and the guest and the connection; a message longer than 8 KiB is cut.
+ * Log records. They take what `console.log` takes, which in a guest is the same as `log.info`. The host adds the names
+ * of the service and the guest and the connection; a message longer than 8 KiB is cut.
  */
 export const log: {
   /** Every step. */

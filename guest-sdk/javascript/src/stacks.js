@@ -1,9 +1,9 @@
-// Places in a bundle as places in the sources it was made of, so that a stack says where to look. Knows no source maps: the
-// build hands it a table of lines.
+// Places in a bundle as places in the sources it was made of, so that a stack says where to look. Knows no source maps:
+// the build hands it a table of lines.
 
 /**
- * A function that makes a stack of the guest's own frames: those of the SDK and the engine help nobody. `sources` names the
- * guest's files; each of `lines` is a line of the bundle, the index of its file, and the line in that file.
+ * A function that makes a stack of the guest's own frames: those of the SDK and the engine help nobody. `sources` names
+ * the guest's files; each of `lines` is a line of the bundle, the index of its file, and the line in that file.
  */
 export function sourcePlaces({ sources, lines }) {
   return (stack) => {

@@ -12,8 +12,8 @@ export function takeLog(): { level: "trace" | "debug" | "info" | "warn" | "error
 
 /**
  * A factory, or a protocol's class, with fake peers, as with isolation `service`: one handler runs at a time, and what
- * becomes due meanwhile is delivered when it has returned. A new one forgets the timers and pages of the one before, so make
- * the {@link Clock} and the {@link Pages} first.
+ * becomes due meanwhile is delivered when it has returned. A new one forgets the timers and pages of the one before, so
+ * make the {@link Clock} and the {@link Pages} first.
  *
  * @example
  * const peer = new Server(Echo).connect();
@@ -28,8 +28,8 @@ export class Server {
   /** Puts the clock forward as {@link Clock.advance} does, and then ends the connections that callbacks closed. */
   advance(clock: Clock, duration: number): void;
   /**
-   * Lets async handlers go on after what they `await`: natively it is the engine that runs them, and only once the test itself
-   * awaits. Then delivers what waits.
+   * Lets async handlers go on after what they `await`: natively it is the engine that runs them, and only once the test
+   * itself awaits. Then delivers what waits.
    */
   settle(): Promise<void>;
   /** Ends the instance in an orderly way: every connection is lost as when the host is stopping, then `stopFactory`. */
@@ -65,7 +65,10 @@ export class Peer {
   readonly isDisconnected: boolean;
 }
 
-/** A connection that keeps what is written to it: Twisted's `StringTransport`, for calling a protocol's handlers by hand. */
+/**
+ * A connection that keeps what is written to it: Twisted's `StringTransport`, for calling a protocol's handlers by
+ * hand.
+ */
 export class StringTransport {
   /** What to set a protocol's `transport` to. */
   readonly transport: Transport;
@@ -87,7 +90,10 @@ export class StringTransport {
   readonly isReadingPaused: boolean;
 }
 
-/** The time: Twisted's `task.Clock`. It stands still until it is put forward; waiting and sleeping put it forward at once. */
+/**
+ * The time: Twisted's `task.Clock`. It stands still until it is put forward; waiting and sleeping put it forward at
+ * once.
+ */
 export class Clock {
   /** Puts the clock forward by milliseconds and delivers what becomes due, timers and pages, in order of time. */
   advance(duration: number): void;

@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Int32Buffer, Int32Receiver, LineBuffer, LineReceiver, NetstringBuffer, NetstringReceiver, encode } from "wisted";
+import { Int32Buffer, Int32Receiver, LineBuffer, LineReceiver, encode } from "wisted";
+import { NetstringBuffer, NetstringReceiver } from "wisted";
 import { Server } from "wisted/testing";
 
 class Lines extends LineReceiver {

@@ -9,8 +9,9 @@ import * as testing from "wisted/testing";
 for (const [name, module] of Object.entries({ index: wisted, testing })) {
   test(`the types of ${name} name what it exports`, () => {
     const types = readFileSync(new URL(`../src/${name}.d.ts`, import.meta.url), "utf8");
-    const declared = [...types.matchAll(/^export (?:abstract )?(?:class|function|const) (\w+)/gm)].map(([, name]) => name);
-    const reexported = [...types.matchAll(/^export \{ (\w+) \}/gm)].map(([, name]) => name);
+    const named = (pattern) => [...types.matchAll(pattern)].map(([, name]) => name);
+    const declared = named(/^export (?:abstract )?(?:class|function|const) (\w+)/gm);
+    const reexported = named(/^export \{ (\w+) \}/gm);
     assert.deepEqual([...new Set([...declared, ...reexported])].sort(), Object.keys(module).sort());
   });
 }

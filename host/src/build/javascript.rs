@@ -1,5 +1,5 @@
-//! A guest in JavaScript or TypeScript becomes a component, through esbuild, tsc and componentize-qjs from npm. It must not
-//! know of other languages.
+//! A guest in JavaScript or TypeScript becomes a component, through esbuild, tsc and componentize-qjs from npm. It must
+//! not know of other languages.
 //!
 //! What drives these tools is itself JavaScript, `javascript/build.mjs`: they are libraries more than programs.
 
@@ -88,7 +88,7 @@ impl Guest {
         }
         let Some(main) = package["main"].as_str() else {
             return Err(format!(
-                "{MANIFEST} doesn't say which module to begin with; add \"main\": \"main.js\", or the name of a .ts file"
+                "{MANIFEST} doesn't say which module to begin with; add \"main\": \"main.js\", or a .ts file"
             ));
         };
         Ok(Self {

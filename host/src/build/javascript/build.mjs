@@ -1,12 +1,14 @@
-// Builds one guest: checks its types, bundles it, makes the component. Must not know where the tools come from, nor what the
-// guest does.
+// Builds one guest: checks its types, bundles it, makes the component. Must not know where the tools come from, nor
+// what the guest does.
 //
-// node build.mjs TOOLS GUEST MAIN COMPONENT: the folder with the tools' node_modules, the guest's folder, its main module from
-// there, and the file to write. The contract lies beside this file. It ends with 0, or with 1 if the guest's SDK is nowhere, or
-// with 2, 3, 4 if the guest's types, its modules, or the component made of them are not sound.
+// node build.mjs TOOLS GUEST MAIN COMPONENT: the folder with the tools' node_modules, the guest's folder, its main
+// module from there, and the file to write. The contract lies beside this file. It ends with 0, or with 1 if the
+// guest's SDK is nowhere, or with 2, 3, 4 if the guest's types, its modules, or the component made of them are not
+// sound.
 
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, realpathSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, realpathSync, renameSync } from "node:fs";
+import { rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -14,8 +16,8 @@ import { fileURLToPath } from "node:url";
 const [tools, guest, main, output] = process.argv.slice(2);
 const here = dirname(fileURLToPath(import.meta.url));
 const require = createRequire(join(tools, "package.json"));
-const { componentize } = require("componentize-qjs");
-const esbuild = require("esbuild");
+/** What the component at `output` was made of. */
+const record = `${output}.inputs.json`;
 
 /** The component's exports, of which the world that is built for has some. */
 const EXPORTS =
@@ -35,7 +37,11 @@ class Unsound extends Error {
 try {
   const sdk = findSdk();
   checkTypes(sdk);
-  write(await build(sdk));
+  if (!isUpToDate()) {
+    const { component, inputs } = await build(sdk);
+    write(output, component);
+    write(record, JSON.stringify(inputs));
+  }
 } catch (error) {
   // The tools have said themselves what is wrong, but for componentize-qjs.
   if (!(error instanceof Unsound)) {
@@ -48,8 +54,8 @@ try {
 }
 
 /**
- * Where the SDK is: as npm has installed it, or in the folder of which package.json says `file:`, so that such a guest can be
- * built without npm.
+ * Where the SDK is: as npm has installed it, or in the folder of which package.json says `file:`, so that such a guest
+ * can be built without npm.
  */
 function findSdk() {
   try {
@@ -88,13 +94,32 @@ function checkTypes(sdk) {
   }
 }
 
-async function build(sdk) {
-  const { code, lines } = await bundle(sdk);
+/** Whether the component is there and nothing that it was made of has changed since. */
+function isUpToDate() {
   try {
-    return await component(code, lines, "protocol");
+    const inputs = JSON.parse(readFileSync(record, "utf8"));
+    return existsSync(output) && Object.entries(inputs).every(([path, state]) => stateOf(path) === state);
+  } catch {
+    return false;
+  }
+}
+
+/** What tells a changed file. Of what is not there too: a file that appears may be imported instead of another. */
+function stateOf(path) {
+  const { mtimeMs, size } = statSync(path, { throwIfNoEntry: false }) ?? {};
+  return `${mtimeMs} ${size}`;
+}
+
+async function build(sdk) {
+  const { code, lines, sources } = await bundle(sdk);
+  const settings = [join(guest, "package.json"), join(guest, "tsconfig.json"), join(guest, "node_modules"), tools];
+  const own = [fileURLToPath(import.meta.url), join(here, "wit", "reactor.wit")];
+  const inputs = Object.fromEntries([...sources, ...settings, ...own].map((path) => [path, stateOf(path)]));
+  try {
+    return { component: await component(code, lines, "protocol"), inputs };
   } catch (error) {
     if (error.message.includes(PROGRAM)) {
-      return await component(code, lines, "standalone");
+      return { component: await component(code, lines, "standalone"), inputs };
     }
     throw error;
   }
@@ -107,7 +132,7 @@ async function bundle(sdk) {
   rmSync(packages, { recursive: true, force: true });
   mkdirSync(packages);
   symlinkSync(sdk, join(packages, "wisted"), "dir");
-  const built = await esbuild
+  const built = await require("esbuild")
     .build({
       stdin: {
         contents: `import { handlers } from "wisted/guest";
@@ -132,16 +157,23 @@ async function bundle(sdk) {
       sourcesContent: false,
       outfile: BUNDLE,
       write: false,
+      metafile: true,
       logLevel: "warning",
     })
     .catch(() => {
       throw new Unsound(3, "");
     });
   const text = (ending) => built.outputFiles.find((file) => file.path.endsWith(ending)).text;
-  return { code: text(".js"), lines: lineTable(JSON.parse(text(".map")), relative(guest, sdk)) };
+  const sources = Object.keys(built.metafile.inputs).filter((path) => path !== ENTRY);
+  return {
+    code: text(".js"),
+    lines: lineTable(JSON.parse(text(".map")), relative(guest, sdk)),
+    sources: sources.map((path) => resolve(guest, path)),
+  };
 }
 
 async function component(code, lines, world) {
+  const { componentize } = require("componentize-qjs");
   // On the first line, so that no other one moves.
   const prologue = `globalThis.wistedLines = ${JSON.stringify(lines)}; globalThis.wistedWorld = "${world}";`;
   const jsSource = `${prologue} ${code}`;
@@ -158,10 +190,10 @@ async function component(code, lines, world) {
 }
 
 /** At once or not at all: somebody may be serving the old one. */
-function write(bytes) {
-  const unfinished = `${output}.${process.pid}`;
+function write(path, bytes) {
+  const unfinished = `${path}.${process.pid}`;
   writeFileSync(unfinished, bytes);
-  renameSync(unfinished, output);
+  renameSync(unfinished, path);
 }
 
 /** For each line of the bundle that came from the guest's own files: [its number, which file, the line there]. */
