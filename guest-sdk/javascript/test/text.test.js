@@ -49,7 +49,9 @@ test("an error is shown with its stack and its causes", () => {
 
 test("places in the bundle become places in the sources, and others are left out", () => {
   const places = sourcePlaces({ sources: ["main.js"], lines: [[7, 0, 3], [9, 0, 5]] });
-  const frames = ["f (/out/wisted-bundle.js:7:12)", "next (native)", "/wisted-bundle.js:9:1", "s (wisted-bundle.js:8:1)"];
+  const frames = [
+    "f (/out/wisted-bundle.js:7:12)", "next (native)", "/wisted-bundle.js:9:1", "s (wisted-bundle.js:8:1)",
+  ];
   const stack = frames.map((frame) => `    at ${frame}`).join("\n");
   assert.equal(places(stack), "    at f (main.js:3)\n    at <anonymous> (main.js:5)");
   assert.equal(places("    at g (wisted-bundle.js:1:1)"), "    at g (wisted-bundle.js:1:1)");
