@@ -24,14 +24,32 @@ pub struct Language {
 }
 
 /// All of them, in the order in which they are listed.
-pub const LANGUAGES: &[Language] = &[Language {
-    id: "rust",
-    aliases: &["rs"],
-    name: "Rust",
-    sdk: "rust",
-    sdk_folder: "wisted-sdk",
-    test: "cargo test",
-}];
+pub const LANGUAGES: &[Language] = &[
+    Language {
+        id: "rust",
+        aliases: &["rs"],
+        name: "Rust",
+        sdk: "rust",
+        sdk_folder: "wisted-sdk",
+        test: "cargo test",
+    },
+    Language {
+        id: "javascript",
+        aliases: &["js"],
+        name: "JavaScript",
+        sdk: "javascript",
+        sdk_folder: "wisted-sdk",
+        test: "npm install && npm test",
+    },
+    Language {
+        id: "typescript",
+        aliases: &["ts"],
+        name: "TypeScript",
+        sdk: "javascript",
+        sdk_folder: "wisted-sdk",
+        test: "npm install && npm test",
+    },
+];
 
 impl Language {
     /// The language that people call so, in any case.

@@ -55,11 +55,12 @@ fn new_project_works(language: &str) {
         passes(test, command);
     }
     // Compiling its dependencies for the first time takes longer than a host is waited for.
-    let mut build = host::wisted(&["build", "."]);
+    // And so may compiling the component, for a runtime brought along, on a busy machine.
+    let mut build = host::wisted(&["compile", "."]);
     build
         .current_dir(&project)
         .env("CARGO_TARGET_DIR", workspace::projects());
-    passes(build, "wisted build .");
+    passes(build, "wisted compile .");
     let host = Host::run_file(&project)
         .variable("CARGO_TARGET_DIR", workspace::projects())
         .start();
@@ -80,6 +81,16 @@ fn passes(mut command: Command, what: &str) {
 #[test]
 fn a_new_project_in_rust() {
     new_project_works("rust");
+}
+
+#[test]
+fn a_new_project_in_javascript() {
+    new_project_works("javascript");
+}
+
+#[test]
+fn a_new_project_in_typescript() {
+    new_project_works("typescript");
 }
 
 #[test]

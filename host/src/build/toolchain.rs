@@ -242,7 +242,9 @@ pub enum ToolchainError {
 /// Where a missing program comes from.
 fn get(program: &str) -> &'static str {
     match program {
-        "npm" => "install Node.js from https://nodejs.org, or on Debian: apt-get install npm",
+        "npm" | "node" => {
+            "install Node.js from https://nodejs.org, or on Debian: apt-get install npm"
+        }
         _ => {
             "install Python from https://www.python.org, or on Debian: apt-get install python3-venv"
         }
