@@ -60,7 +60,7 @@ func TestMessagesAreFoundWhereverTheyAreCut(t *testing.T) {
 			wisted.ErrNoNetstring, ""},
 		{"int32", func() receiver { return new(wisted.Int32Receiver) }, "\x00\x00\x00\x02hi\x00\x00\x00\x00\x00\x00\x00\x01",
 			[]string{"hi", ""}, nil, "\x00\x00\x00\x01"},
-		{"an int32 too long", func() receiver { return &wisted.Int32Receiver{MaxBytes: 4} }, 
+		{"an int32 too long", func() receiver { return &wisted.Int32Receiver{MaxBytes: 4} },
 			"\x00\x00\x00\x04abcd\x00\x00\x00\x05",
 			[]string{"abcd"}, wisted.ErrTooLong, ""},
 		{"the longest int32", func() receiver { return new(wisted.Int32Receiver) }, "\xff\xff\xff\xff", nil,
