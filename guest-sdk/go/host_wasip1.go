@@ -3,10 +3,7 @@
 
 package wisted
 
-import (
-	"runtime"
-	"unsafe"
-)
+import "unsafe"
 
 // Pointers go out as unsafe.Pointer, so that the collector and the compiler know of them; a stack does not move
 // during a call, since the host calls nothing back but cabi_realloc.
@@ -99,13 +96,16 @@ type piece struct {
 func bytesData(data []byte) unsafe.Pointer  { return unsafe.Pointer(unsafe.SliceData(data)) }
 func stringData(text string) unsafe.Pointer { return unsafe.Pointer(unsafe.StringData(text)) }
 
-// pieceOf hides a pointer from the compiler: what it points to must be on the heap, and kept alive.
+// pieceOf hides a pointer from the compiler and the collector: what it points to must be on the heap, and kept alive.
 func pieceOf(data unsafe.Pointer, length int) piece {
 	return piece{uint32(uintptr(data)), uint32(length)}
 }
 
-// onHeap has the compiler put what it is given on the heap, where it does not move.
-var onHeap any
+// What is stored here the compiler puts on the heap, where it does not move.
+var (
+	piecesOnHeap  [][]byte
+	headersOnHeap []Header
+)
 
 func hostWrite(connection uint32, data []byte) {
 	importWrite(connection, bytesData(data), uint32(len(data)))
@@ -116,14 +116,13 @@ func hostWriteString(connection uint32, text string) {
 }
 
 func hostWriteMany(connection uint32, pieces [][]byte) {
-	onHeap = pieces
+	piecesOnHeap = pieces
 	lowered := make([]piece, len(pieces))
 	for i, data := range pieces {
 		lowered[i] = pieceOf(bytesData(data), len(data))
 	}
 	importWriteMany(connection, unsafe.Pointer(unsafe.SliceData(lowered)), uint32(len(lowered)))
-	runtime.KeepAlive(pieces)
-	onHeap = nil
+	piecesOnHeap = nil
 }
 
 func hostPeer(connection uint32) Address { return lend(connection, importPeer, liftAddress) }
@@ -136,7 +135,7 @@ func hostCancel(id uint32) bool         { return importCancel(id) != 0 }
 func hostGetPage(url string) uint32 { return importGetPage(stringData(url), uint32(len(url))) }
 
 func hostSendRequest(request *Request) uint32 {
-	onHeap = request.Headers
+	headersOnHeap = request.Headers
 	headers := make([][2]piece, len(request.Headers))
 	for i, header := range request.Headers {
 		headers[i] = [2]piece{
@@ -149,8 +148,7 @@ func hostSendRequest(request *Request) uint32 {
 		stringData(request.URL), uint32(len(request.URL)),
 		unsafe.Pointer(unsafe.SliceData(headers)), uint32(len(headers)),
 		bytesData(request.Body), uint32(len(request.Body)), timeoutMS)
-	runtime.KeepAlive(request)
-	onHeap = nil
+	headersOnHeap = nil
 	return id
 }
 
