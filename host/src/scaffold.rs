@@ -24,14 +24,25 @@ pub struct Language {
 }
 
 /// All of them, in the order in which they are listed.
-pub const LANGUAGES: &[Language] = &[Language {
-    id: "rust",
-    aliases: &["rs"],
-    name: "Rust",
-    sdk: "rust",
-    sdk_folder: "wisted-sdk",
-    test: "cargo test",
-}];
+pub const LANGUAGES: &[Language] = &[
+    Language {
+        id: "rust",
+        aliases: &["rs"],
+        name: "Rust",
+        sdk: "rust",
+        sdk_folder: "wisted-sdk",
+        test: "cargo test",
+    },
+    Language {
+        id: "go",
+        aliases: &["golang"],
+        name: "Go",
+        sdk: "go",
+        sdk_folder: "wisted-sdk",
+        // Where there is no Go yet, the build installs one.
+        test: "wisted build . && .wisted/go test",
+    },
+];
 
 impl Language {
     /// The language that people call so, in any case.

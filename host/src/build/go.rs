@@ -4,7 +4,9 @@
 //! Go's compiler makes a core module that imports WASI preview 1; the SDK for Go has the contract's bindings. The SDK joins
 //! its memory to the runtime's by the names of two of its variables, hence the linker's flag and the versions of Go that fit.
 
+use std::fs;
 use std::io::ErrorKind;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -26,6 +28,7 @@ pub(super) fn build(
             .join("bin/go"),
     };
     let output = output_folder(folder)?;
+    leave_script(folder, &go)?;
     let name = name_of(folder);
     progress(&format!("building the guest {name}"));
     let core = output.join(format!("{name}.core.wasm"));
@@ -34,12 +37,12 @@ pub(super) fn build(
         let path = path.to_owned();
         move |source| BuildError::Io { path, source }
     };
-    let module = std::fs::read(&core).map_err(io(&core))?;
+    let module = fs::read(&core).map_err(io(&core))?;
     let component = componentize(folder, &module)?;
     let path = output.join(format!("{name}.wasm"));
-    std::fs::write(&path, component).map_err(io(&path))?;
+    fs::write(&path, component).map_err(io(&path))?;
     // Nobody needs it, and it is as large as the component.
-    std::fs::remove_file(&core).map_err(io(&core))?;
+    fs::remove_file(&core).map_err(io(&core))?;
     Ok(path)
 }
 
@@ -91,6 +94,27 @@ fn compile(folder: &Path, go: &Path, core: &Path) -> Result<(), BuildError> {
         folder: folder.to_owned(),
         tool: "go build",
         status,
+    })
+}
+
+/// Leaves a script that runs the same Go, for tests and for editors: `.wisted/go test`.
+fn leave_script(folder: &Path, go: &Path) -> Result<(), BuildError> {
+    let path = folder.join(super::toolchain::FOLDER).join("go");
+    let script = format!(
+        "#!/bin/sh\nGOTOOLCHAIN=local exec '{}' \"$@\"\n",
+        go.display().to_string().replace('\'', r"'\''")
+    );
+    // A build that runs at the same time may be reading it.
+    if fs::read_to_string(&path).is_ok_and(|there| there == script) {
+        return Ok(());
+    }
+    let write = || {
+        fs::write(&path, &script)?;
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755))
+    };
+    write().map_err(|source| BuildError::Io {
+        path: path.clone(),
+        source,
     })
 }
 
