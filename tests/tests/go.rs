@@ -1,5 +1,5 @@
-//! Guests in Go: the SDK and the guests by their own tests, natively; what Go's runtime needs of its host; and what is said of
-//! guests that are wrong.
+//! Guests in Go: the SDK and the guests by their own tests, natively; what Go's runtime needs of its host; and what is
+//! said of guests that are wrong.
 #![allow(missing_docs)]
 
 use std::path::{Path, PathBuf};
@@ -54,7 +54,8 @@ fn the_guests_pass_their_tests() {
     }
 }
 
-/// With wasmtime's own adapter it would trap: the collector asks for the time while the host allocates (wasmtime issue 14318).
+/// With wasmtime's own adapter it would trap: the collector asks for the time while the host allocates (wasmtime issue
+/// 14318).
 #[test]
 fn collecting_hurts_nobody() {
     let host = Host::run_file(strain())

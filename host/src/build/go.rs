@@ -1,8 +1,9 @@
-//! A guest in Go becomes a component, through the `go` command and an adapter of our own, `go/adapter.wat`. It must not know of
-//! other languages.
+//! A guest in Go becomes a component, through the `go` command and an adapter of our own, `go/adapter.wat`. It must
+//! not know of other languages.
 //!
-//! Go's compiler makes a core module that imports WASI preview 1; the SDK for Go has the contract's bindings. The SDK joins
-//! its memory to the runtime's by the names of two of its variables, hence the linker's flag and the versions of Go that fit.
+//! Go's compiler makes a core module that imports WASI preview 1; the SDK for Go has the contract's bindings. The SDK
+//! joins its memory to the runtime's by the names of two of its variables, hence the linker's flag and the versions of
+//! Go that fit.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -14,8 +15,8 @@ use super::componentize::{Adapter, ComponentError, component};
 use super::process::command;
 use super::{BuildError, Progress, Toolchains, output_folder};
 
-/// Builds the package in a module's folder. The `go` on the PATH does it if it fits, or else one from PyPI. What is wrong with
-/// the sources it says itself, on standard error.
+/// Builds the package in a module's folder. The `go` on the PATH does it if it fits, or else one from PyPI. What is
+/// wrong with the sources it says itself, on standard error.
 pub(super) fn build(
     folder: &Path,
     toolchains: &Toolchains,
@@ -185,7 +186,8 @@ mod tests {
         assert!(!fits("go1.26.9") && !fits("go1.270") && !fits("devel") && !fits(""));
     }
 
-    /// A guest that imports all that Go's standard library does becomes a component; what the adapter imports is in its WIT.
+    /// A guest that imports all that Go's standard library does becomes a component; what the adapter imports is in
+    /// its WIT.
     #[test]
     fn the_adapter_has_what_go_imports() {
         let imports: String = IMPORTS
