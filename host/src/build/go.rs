@@ -131,12 +131,6 @@ fn componentize(folder: &Path, module: &[u8]) -> Result<Vec<u8>, BuildError> {
         folder: folder.to_owned(),
         problem: problem.to_owned(),
     };
-    if module.starts_with(ARCHIVE) {
-        return Err(wrong(
-            "this package is a library: a guest is a `package main`, with a main function that calls server.Run or \
-             program.Run of wisted.dev/wisted",
-        ));
-    }
     let adapter = wat::parse_str(ADAPTER).map_err(|error| wrong(&error.to_string()))?;
     let adapter = Adapter {
         name: "wasi_snapshot_preview1",
@@ -172,9 +166,6 @@ const REQUIREMENTS: &str = include_str!("go/requirements.txt");
 
 const ADAPTER: &str = include_str!("go/adapter.wat");
 const ADAPTER_WIT: &str = include_str!("go/adapter.wit");
-
-/// How a library begins that was asked to be a module.
-const ARCHIVE: &[u8] = b"!<arch>";
 
 #[cfg(test)]
 mod tests {
@@ -222,7 +213,7 @@ mod tests {
             let error = componentize(Path::new("guest"), module).unwrap_err();
             error.to_string()
         };
-        assert!(error(b"!<arch>\n").contains("a guest is a `package main`"));
+        assert!(error(b"!<arch>\n").contains("no WebAssembly module"));
         let program = wat::parse_str(r#"(module (func (export "_start")))"#).unwrap();
         assert!(error(&program).contains("has to call server.Run or program.Run"));
     }
