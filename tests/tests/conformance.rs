@@ -31,7 +31,7 @@ const LANGUAGES: &[Language] = &[
     Language {
         name: "Go",
         guest: "guests/go/conformance",
-        repeat_max: 10_000,
+        repeat_max: 1_000,
         fails: &[],
     },
 ];
