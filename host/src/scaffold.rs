@@ -49,6 +49,15 @@ pub const LANGUAGES: &[Language] = &[
         sdk_folder: "wisted-sdk",
         test: "npm install && npm test",
     },
+    Language {
+        id: "go",
+        aliases: &["golang"],
+        name: "Go",
+        sdk: "go",
+        sdk_folder: "wisted-sdk",
+        // Where there is no Go yet, the build installs one.
+        test: "wisted build . && .wisted/go test",
+    },
 ];
 
 impl Language {

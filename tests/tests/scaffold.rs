@@ -2,6 +2,7 @@
 //! printed.
 #![allow(missing_docs)]
 
+use std::ffi::OsString;
 use std::path::Path;
 use std::process::Command;
 
@@ -51,7 +52,9 @@ fn new_project_works(language: &str) {
         let mut test = workspace::command("sh");
         test.args(["-c", command])
             .current_dir(&project)
-            .env("CARGO_TARGET_DIR", workspace::projects());
+            .env("CARGO_TARGET_DIR", workspace::projects())
+            .env("WISTED_TOOLCHAINS", workspace::toolchains())
+            .env("PATH", path_with_wisted());
         passes(test, command);
     }
     // Compiling its dependencies for the first time takes longer than a host is waited for.
@@ -61,11 +64,24 @@ fn new_project_works(language: &str) {
         .current_dir(&project)
         .env("CARGO_TARGET_DIR", workspace::projects());
     passes(build, "wisted compile .");
+    // Compiling its dependencies for the first time, and a large component, takes longer than a host is waited for.
+    let mut compile = host::wisted(&["compile", "."]);
+    compile
+        .current_dir(&project)
+        .env("CARGO_TARGET_DIR", workspace::projects());
+    passes(compile, "wisted compile .");
     let host = Host::run_file(&project)
         .variable("CARGO_TARGET_DIR", workspace::projects())
         .start();
     host.connect().check_echo("from a new project\n");
     host.finish();
+}
+
+/// As on a machine on which it is installed.
+fn path_with_wisted() -> OsString {
+    let folder = workspace::wisted().parent().expect("a folder").to_owned();
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::join_paths([folder].into_iter().chain(std::env::split_paths(&path))).expect("paths")
 }
 
 fn passes(mut command: Command, what: &str) {
@@ -91,6 +107,11 @@ fn a_new_project_in_javascript() {
 #[test]
 fn a_new_project_in_typescript() {
     new_project_works("typescript");
+}
+
+#[test]
+fn a_new_project_in_go() {
+    new_project_works("go");
 }
 
 #[test]

@@ -9,6 +9,7 @@
 
 pub mod componentize;
 mod javascript;
+mod go;
 mod process;
 mod rust;
 pub mod toolchain;
@@ -49,6 +50,11 @@ pub const LANGUAGES: &[Language] = &[
         name: "JavaScript and TypeScript",
         manifest: "package.json",
         build: javascript::build,
+    },
+    Language {
+        name: "Go",
+        manifest: "go.mod",
+        build: go::build,
     },
 ];
 

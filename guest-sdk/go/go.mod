@@ -1,0 +1,3 @@
+module wisted.dev/wisted
+
+go 1.24
