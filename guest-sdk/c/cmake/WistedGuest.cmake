@@ -1,0 +1,35 @@
+# Functions for guests' CMakeLists.txt. It must not know what is in a guest.
+
+if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
+    set(CMAKE_BUILD_TYPE Release CACHE STRING "How code is compiled" FORCE)
+endif()
+
+# wisted_add_guest(NAME SOURCE...)
+#
+# A guest. For WebAssembly it is the module NAME.wasm, which `wisted build` makes a component of; natively a library for
+# tests.
+function(wisted_add_guest name)
+    if(CMAKE_SYSTEM_NAME STREQUAL "WASI")
+        add_executable(${name} ${ARGN})
+        set_target_properties(${name} PROPERTIES SUFFIX .wasm)
+        target_link_libraries(${name} PRIVATE wisted::wisted)
+    else()
+        # Objects and no library: a linker would leave out a library's file that only exports a guest.
+        add_library(${name} OBJECT ${ARGN})
+        target_link_libraries(${name} PUBLIC wisted::wisted)
+    endif()
+    target_compile_options(${name} PRIVATE -Wall -Wextra)
+endfunction()
+
+# wisted_add_test(NAME GUEST SOURCE...)
+#
+# A unit test of a guest against the fake host: a program that fails by its exit code. For WebAssembly there is none.
+function(wisted_add_test name guest)
+    if(CMAKE_SYSTEM_NAME STREQUAL "WASI")
+        return()
+    endif()
+    add_executable(${name} ${ARGN})
+    target_link_libraries(${name} PRIVATE ${guest} wisted::wisted)
+    target_compile_options(${name} PRIVATE -Wall -Wextra)
+    add_test(NAME ${name} COMMAND ${name})
+endfunction()
