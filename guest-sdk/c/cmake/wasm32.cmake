@@ -1,5 +1,5 @@
-# CMake's toolchain file for guests in C and C++: Zig's clang, whose C library comes with it. `wisted build` uses it, or by
-# hand:
+# CMake's toolchain file for guests in C and C++: Zig's clang, whose C library comes with it. `wisted build` uses it,
+# or by hand:
 #
 #     pip install ziglang
 #     cmake -B build --toolchain …/wasm32.cmake

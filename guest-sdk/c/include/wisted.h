@@ -24,7 +24,8 @@
  * - Times are milliseconds, sizes are bytes.
  * - What a handler or a callback is given is borrowed: it is freed when the handler returns. What a function returns as
  *   owned is freed by the caller, with the function that its comment names.
- * - Texts given by the host are UTF-8 and are followed by a NUL that their size does not count. They may have NULs inside.
+ * - Texts given by the host are UTF-8 and are followed by a NUL that their size does not count. They may have NULs
+ *   inside.
  * - Out of memory is a trap: the host ends the connection, or with isolation `service` the instance.
  */
 #ifndef WISTED_H
@@ -118,18 +119,19 @@ typedef struct wisted_close_reason {
 /** The name of a kind as the contract spells it, such as `peer-not-reading`. Never freed. */
 const char *wisted_close_kind_name(wisted_close_kind kind);
 
-/** Queues bytes for the peer, in order. More than the service's `write-buffer-max-bytes` in one handler traps: produce in
- * portions and go on in `drained`. */
+/** Queues bytes for the peer, in order. More than the service's `write-buffer-max-bytes` in one handler traps:
+ * produce in portions and go on in `drained`. */
 void wisted_transport_write(wisted_transport transport, const void *data, size_t size);
 
-/** Queues several pieces as if each had been written in turn; one call costs less than many. Twisted's writeSequence. */
+/** Queues several pieces as if each had been written in turn; one call costs less than many: Twisted's
+ * writeSequence. */
 void wisted_transport_write_many(wisted_transport transport, const wisted_bytes *pieces, size_t count);
 
 /** Writes text as printf would. */
 void wisted_transport_printf(wisted_transport transport, const char *format, ...) WISTED_PRINTF(2, 3);
 
-/** Closes the connection once everything written so far is sent. No more data is received, later writes are ignored, and
- * connection_lost follows. */
+/** Closes the connection once everything written so far is sent. No more data is received, later writes are ignored,
+ * and connection_lost follows. */
 void wisted_transport_lose_connection(wisted_transport transport);
 
 /** Closes the connection now and drops what is unsent (TCP RST): for peers that misbehave. connection_lost with
@@ -276,8 +278,8 @@ const char *wisted_wait_error_text(void);
 typedef void wisted_timer_callback(void *context);
 
 /**
- * Calls `callback` after `delay_ms`, when the running handler has returned: Twisted's reactor.callLater. Traps when more
- * than the service's `pending-max` are pending.
+ * Calls `callback` after `delay_ms`, when the running handler has returned: Twisted's reactor.callLater. Traps when
+ * more than the service's `pending-max` are pending.
  * @param callback may be NULL, for who only waits.
  * @param context given to the callback; it must live until then, or until the timer is cancelled.
  */
@@ -290,8 +292,8 @@ bool wisted_cancel(wisted_pending id);
 /** Whether the outcome of a timer or a page is still to come. */
 bool wisted_is_pending(wisted_pending id);
 
-/** Suspends the running handler until `id` has its outcome, and calls its callback before it returns. The reactor serves
- * everyone else meanwhile, and what was written so far goes out. */
+/** Suspends the running handler until `id` has its outcome, and calls its callback before it returns. The reactor
+ * serves everyone else meanwhile, and what was written so far goes out. */
 wisted_wait_status wisted_wait(wisted_pending id);
 
 /** Suspends the running handler for a time. */

@@ -1,8 +1,10 @@
 /**
  * @file wisted_testing.h
- * Fakes for unit tests of guests: native, without WebAssembly, sockets or sleeping. It knows the fake host and no real one.
+ * Fakes for unit tests of guests: native, without WebAssembly, sockets or sleeping. It knows the fake host and no
+ * real one.
  *
- * - wisted_fake_start() runs a whole factory. Connect fake peers, send bytes (also one at a time), look at what comes back.
+ * - wisted_fake_start() runs a whole factory. Connect fake peers, send bytes (also one at a time), look at what comes
+ *   back.
  * - The time stands still until wisted_fake_advance() puts it forward; waiting and sleeping put it forward at once.
  * - wisted_fake_respond() and wisted_fake_fail() are the web.
  *
@@ -14,8 +16,8 @@
  * wisted_fake_stop();
  * @endcode
  *
- * There is one fake host in the process. As with the real one, one handler runs at a time; what becomes due meanwhile is
- * delivered when it has returned.
+ * There is one fake host in the process. As with the real one, one handler runs at a time; what becomes due meanwhile
+ * is delivered when it has returned.
  */
 #ifndef WISTED_TESTING_H
 #define WISTED_TESTING_H
@@ -40,7 +42,8 @@ void wisted_fake_reset(void);
  */
 const char *wisted_fake_start(const wisted_factory *factory, const char *const *config);
 
-/** Ends the instance in an orderly way: every connection is lost as when the host is stopping, then the factory stops. */
+/** Ends the instance in an orderly way: every connection is lost as when the host is stopping, then the factory
+ * stops. */
 void wisted_fake_stop(void);
 
 /** Runs a program: start, execute, what is pending, stop. @return the first error, or NULL */
@@ -49,8 +52,8 @@ const char *wisted_fake_run(const wisted_program *program, const char *const *co
 /** Puts the clock forward and delivers what becomes due, timers and pages, in order of time. */
 void wisted_fake_advance(uint32_t duration_ms);
 
-/** From now on every wait and sleep ends at once with this, as when the handler's connection is lost; WISTED_WAITED mends
- * them. */
+/** From now on every wait and sleep ends at once with this, as when the handler's connection is lost; WISTED_WAITED
+ * mends them. */
 void wisted_fake_break_waits(wisted_wait_status status);
 
 /** @} @name Peers. A peer is named by the transport that leads to it. @{ */

@@ -1,5 +1,5 @@
-/* The fake host of native builds: what a guest imports, answered from plain values, and recorded. It never calls a handler,
- * only callbacks of what is pending. */
+/* The fake host of native builds: what a guest imports, answered from plain values, and recorded. It never calls a
+ * handler, only callbacks of what is pending. */
 #include "fake_host.h"
 
 #include <inttypes.h>

@@ -1,4 +1,5 @@
-/* A factory with fake peers: calls handlers as the host does, in the host's order. Knows what the fake host recorded. */
+/* A factory with fake peers: calls handlers as the host does, in the host's order. Knows what the fake host recorded.
+ * */
 #include "fake_host.h"
 
 #include <string.h>

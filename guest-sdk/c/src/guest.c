@@ -1,5 +1,5 @@
-/* What every guest exports, whatever it is: memory for the host to write to, and the outcomes of what is pending. In the
- * canonical ABI. */
+/* What every guest exports, whatever it is: memory for the host to write to, and the outcomes of what is pending. In
+ * the canonical ABI. */
 #include "internal.h"
 
 #include <stdlib.h>
@@ -7,8 +7,8 @@
 #define EXPORT(name) __attribute__((export_name(name)))
 #define EXPORT_HANDLER(name) EXPORT("wisted:reactor/" name)
 
-/* Most calls bring one small piece of memory with them, which is given back before the next: for it, nothing is allocated,
- * so that a short connection never grows the memory of its instance. */
+/* Most calls bring one small piece of memory with them, which is given back before the next: for it, nothing is
+ * allocated, so that a short connection never grows the memory of its instance. */
 static char first_piece[2048] __attribute__((aligned(8)));
 static bool is_first_piece_taken;
 /* What an empty list is given, so that an empty text has its NUL too. */

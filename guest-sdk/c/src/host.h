@@ -1,5 +1,5 @@
-/* The contract (wit/reactor.wit) in the canonical ABI: what the host offers, and the shape in which values cross. In a guest
- * these are imports; natively the fake host defines them. It must not know what the SDK makes of them. */
+/* The contract (wit/reactor.wit) in the canonical ABI: what the host offers, and the shape in which values cross. In
+ * a guest these are imports; natively the fake host defines them. It must not know what the SDK makes of them. */
 #ifndef WISTED_HOST_H
 #define WISTED_HOST_H
 

@@ -1,6 +1,7 @@
-/* What the C library asks of WASI preview 1, answered inside the guest: so a guest needs no adapter and imports nothing that
- * it does not use. Standard output and error become log records, time and randomness are the host's, sleeping suspends the
- * guest as wisted_sleep() does, and files, sockets, arguments and environment are not there. It must not know the guest.
+/* What the C library asks of WASI preview 1, answered inside the guest: so a guest needs no adapter and imports
+ * nothing that it does not use. Standard output and error become log records, time and randomness are the host's,
+ * sleeping suspends the guest as wisted_sleep() does, and files, sockets, arguments and environment are not there. It
+ * must not know the guest.
  *
  * The C library declares these functions as imports; defined here, the linker takes them instead, and drops those that
  * nobody calls. */

@@ -1,5 +1,5 @@
-/* One instance's factory and the states of its connections: calls the guest's handlers, knows nothing of where calls come
- * from. */
+/* One instance's factory and the states of its connections: calls the guest's handlers, knows nothing of where calls
+ * come from. */
 #include "internal.h"
 
 #include <stdlib.h>

@@ -89,7 +89,9 @@ static void connection_lost(void *self, wisted_transport transport, const wisted
 }
 
 static const wisted_factory chat = {
-    .protocol = {.connection_made = connection_made, .data_received = data_received, .connection_lost = connection_lost},
+    .protocol = {.connection_made = connection_made,
+                 .data_received = data_received,
+                 .connection_lost = connection_lost},
     .context = &hall,
     .build_protocol = build_protocol,
 };
