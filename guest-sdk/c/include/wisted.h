@@ -123,8 +123,7 @@ const char *wisted_close_kind_name(wisted_close_kind kind);
  * produce in portions and go on in `drained`. */
 void wisted_transport_write(wisted_transport transport, const void *data, size_t size);
 
-/** Queues several pieces as if each had been written in turn; one call costs less than many: Twisted's
- * writeSequence. */
+/** Queues several pieces as if each had been written in turn; one call costs less than many. */
 void wisted_transport_write_many(wisted_transport transport, const wisted_bytes *pieces, size_t count);
 
 /** Writes text as printf would. */

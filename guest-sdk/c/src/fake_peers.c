@@ -1,5 +1,4 @@
-/* A factory with fake peers: calls handlers as the host does, in the host's order. Knows what the fake host recorded.
- * */
+/* A factory with fake peers: calls handlers as the host does, in its order. Knows what the fake host recorded. */
 #include "fake_host.h"
 
 #include <string.h>
