@@ -531,6 +531,21 @@ using factory_for = std::conditional_t<std::is_base_of_v<Factory, T>, T, Factory
 
 } // namespace wisted
 
+#if defined(__wasm__) && defined(_LIBCPP_VERSION)
+/* What the C++ library calls when it gives up: a trap, whose place the host prints. Its own would bring printf along. */
+_LIBCPP_BEGIN_NAMESPACE_STD
+__attribute__((weak)) void __libcpp_verbose_abort(const char *, ...) noexcept {
+    __builtin_trap();
+}
+_LIBCPP_END_NAMESPACE_STD
+extern "C" __attribute__((weak)) void __cxa_pure_virtual() {
+    __builtin_trap();
+}
+extern "C" __attribute__((weak)) void __cxa_deleted_virtual() {
+    __builtin_trap();
+}
+#endif
+
 /** Makes a class the guest that is a wisted::Factory, or a wisted::Protocol that is made without arguments. Once, at
  * file scope. */
 #define WISTED_SERVE(type) WISTED_EXPORT_FACTORY(::wisted::detail::factory_table<::wisted::detail::factory_for<type>>)

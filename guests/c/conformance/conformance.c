@@ -110,6 +110,11 @@ static void say_address(peer *me, const char *name, wisted_address address) {
     SAY("%s %s %d\n", name, address.host, address.port);
 }
 
+static void say_if(peer *me, wisted_wait_status status, const char *text) {
+    if (status == WISTED_WAITED)
+        SAY("%s", text);
+}
+
 static void call_later(peer *me, uint32_t delay_ms, const char *name) {
     timer *made = allocated(sizeof *made + strlen(name));
     made->me = me;
@@ -183,9 +188,9 @@ static bool run(peer *me, const char *name, char *rest) {
     else if (IS("cancel") && has_number)
         cancel(me, number);
     else if (IS("sleep") && has_number)
-        wisted_sleep(number), SAY("slept\n");
+        say_if(me, wisted_sleep(number), "slept\n");
     else if (IS("wait") && has_number)
-        wisted_wait(wisted_call_later(number, NULL, NULL)), SAY("waited\n");
+        say_if(me, wisted_wait(wisted_call_later(number, NULL, NULL)), "waited\n");
     else if (IS("flood") && has_number)
         flood(me, number);
     else if (IS("random") && has_number)
