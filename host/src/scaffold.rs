@@ -24,14 +24,32 @@ pub struct Language {
 }
 
 /// All of them, in the order in which they are listed.
-pub const LANGUAGES: &[Language] = &[Language {
-    id: "rust",
-    aliases: &["rs"],
-    name: "Rust",
-    sdk: "rust",
-    sdk_folder: "wisted-sdk",
-    test: "cargo test",
-}];
+pub const LANGUAGES: &[Language] = &[
+    Language {
+        id: "rust",
+        aliases: &["rs"],
+        name: "Rust",
+        sdk: "rust",
+        sdk_folder: "wisted-sdk",
+        test: "cargo test",
+    },
+    Language {
+        id: "c",
+        aliases: &[],
+        name: "C",
+        sdk: "c",
+        sdk_folder: "wisted-sdk",
+        test: "sh test.sh",
+    },
+    Language {
+        id: "cpp",
+        aliases: &["cxx"],
+        name: "C++",
+        sdk: "cpp",
+        sdk_folder: "wisted-sdk",
+        test: "sh test.sh",
+    },
+];
 
 impl Language {
     /// The language that people call so, in any case.
@@ -139,8 +157,9 @@ const PLACEHOLDER: &str = "{{name}}";
 const NAME_MAX_BYTES: usize = 64;
 
 /// Rust's and other languages' words, and the names of what projects depend on.
-const RESERVED: [&str; 71] = [
+const RESERVED: [&str; 79] = [
     "abstract",
+    "all",
     "alloc",
     "and",
     "app",
@@ -153,6 +172,7 @@ const RESERVED: [&str; 71] = [
     "break",
     "case",
     "class",
+    "clean",
     "const",
     "continue",
     "core",
@@ -163,6 +183,7 @@ const RESERVED: [&str; 71] = [
     "delete",
     "do",
     "dyn",
+    "edit_cache",
     "else",
     "enum",
     "export",
@@ -174,13 +195,15 @@ const RESERVED: [&str; 71] = [
     "func",
     "function",
     "go",
+    "help",
     "if",
     "impl",
     "import",
     "in",
+    "install",
     "int",
-    "internal",
     "interface",
+    "internal",
     "let",
     "loop",
     "macro",
@@ -192,7 +215,10 @@ const RESERVED: [&str; 71] = [
     "mut",
     "new",
     "package",
+    "package_source",
+    "preinstall",
     "pub",
+    "rebuild_cache",
     "ref",
     "return",
     "self",

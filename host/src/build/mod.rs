@@ -7,6 +7,7 @@
 //!
 //! A language plugs in with a file `LANG.rs` here that has a function of the type [`Build`], and one line in [`LANGUAGES`].
 
+mod c;
 pub mod componentize;
 mod process;
 mod rust;
@@ -38,11 +39,18 @@ pub struct Language {
 
 /// All of them, in the order in which manifests are looked for: where a folder may have two (AssemblyScript's has npm's
 /// package.json as well), the more particular one stands first.
-pub const LANGUAGES: &[Language] = &[Language {
-    name: "Rust",
-    manifest: "Cargo.toml",
-    build: rust::build,
-}];
+pub const LANGUAGES: &[Language] = &[
+    Language {
+        name: "Rust",
+        manifest: "Cargo.toml",
+        build: rust::build,
+    },
+    Language {
+        name: "C or C++",
+        manifest: "CMakeLists.txt",
+        build: c::build,
+    },
+];
 
 /// Builds the guest in `folder` and returns the path of its component.
 ///
