@@ -173,7 +173,7 @@ WISTED_EXPORT_FACTORY(factory)
     client.send("words\n");
     assert_eq!(
         client.line(),
-        "now slept Capabilities insufficient homeless"
+        "now slept No such file or directory homeless"
     );
     host.wait_for_log("what was printed", |record| {
         record.mentions(&["printed words 1.50"])
