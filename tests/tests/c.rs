@@ -26,7 +26,10 @@ static TOOLS: LazyLock<PathBuf> = LazyLock::new(|| {
     let mut tools = installed.filter_map(|entry| {
         let entry = entry.ok()?;
         let programs = entry.path().join("venv/bin");
-        let is_ours = entry.file_name().to_string_lossy().starts_with("c-");
+        let is_ours = entry
+            .file_name()
+            .to_string_lossy()
+            .starts_with("cmake-and-zig-");
         (is_ours && programs.join("ctest").exists()).then_some(programs)
     });
     tools.next().expect("CMake is installed")

@@ -17,7 +17,7 @@ pub(super) fn build(
     toolchains: &Toolchains,
     progress: Progress<'_>,
 ) -> Result<PathBuf, BuildError> {
-    let venv = toolchains.python("c", REQUIREMENTS, progress)?;
+    let venv = toolchains.python("cmake-and-zig", REQUIREMENTS, progress)?;
     let output = absolute(&output_folder(folder)?);
     let tools = Tools {
         zig: zig_in(&venv)?,
