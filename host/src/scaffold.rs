@@ -58,6 +58,22 @@ pub const LANGUAGES: &[Language] = &[
         // Where there is no Go yet, the build installs one.
         test: "wisted build . && .wisted/go test",
     },
+    Language {
+        id: "c",
+        aliases: &[],
+        name: "C",
+        sdk: "c",
+        sdk_folder: "wisted-sdk",
+        test: "sh test.sh",
+    },
+    Language {
+        id: "cpp",
+        aliases: &["cxx"],
+        name: "C++",
+        sdk: "cpp",
+        sdk_folder: "wisted-sdk",
+        test: "sh test.sh",
+    },
 ];
 
 impl Language {
@@ -166,8 +182,9 @@ const PLACEHOLDER: &str = "{{name}}";
 const NAME_MAX_BYTES: usize = 64;
 
 /// Rust's and other languages' words, and the names of what projects depend on.
-const RESERVED: [&str; 71] = [
+const RESERVED: [&str; 79] = [
     "abstract",
+    "all",
     "alloc",
     "and",
     "app",
@@ -180,6 +197,7 @@ const RESERVED: [&str; 71] = [
     "break",
     "case",
     "class",
+    "clean",
     "const",
     "continue",
     "core",
@@ -190,6 +208,7 @@ const RESERVED: [&str; 71] = [
     "delete",
     "do",
     "dyn",
+    "edit_cache",
     "else",
     "enum",
     "export",
@@ -201,13 +220,15 @@ const RESERVED: [&str; 71] = [
     "func",
     "function",
     "go",
+    "help",
     "if",
     "impl",
     "import",
     "in",
+    "install",
     "int",
-    "internal",
     "interface",
+    "internal",
     "let",
     "loop",
     "macro",
@@ -219,7 +240,10 @@ const RESERVED: [&str; 71] = [
     "mut",
     "new",
     "package",
+    "package_source",
+    "preinstall",
     "pub",
+    "rebuild_cache",
     "ref",
     "return",
     "self",

@@ -35,6 +35,11 @@ const LANGUAGES: &[Language] = &[
     Language {
         name: "JavaScript",
         guest: "guests/javascript/conformance",
+        fails: &[],
+    },
+    Language {
+        name: "C",
+        guest: "guests/c/conformance",
         repeat_max: 10_000,
         fails: &[],
     },
@@ -48,6 +53,14 @@ const LANGUAGES: &[Language] = &[
         name: "Go",
         guest: "guests/go/conformance",
         repeat_max: 1_000,
+        fails: &[],
+    },
+        fails: &[],
+    },
+    Language {
+        name: "C++",
+        guest: "guests/cpp/conformance",
+        repeat_max: 10_000,
         fails: &[],
     },
 ];

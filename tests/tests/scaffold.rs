@@ -51,6 +51,8 @@ fn new_project_works(language: &str) {
     for command in &commands[1..commands.len() - 1] {
         let mut test = workspace::command("sh");
         test.args(["-c", command])
+            .env("PATH", path_with_wisted())
+            .env("WISTED_TOOLCHAINS", workspace::toolchains())
             .current_dir(&project)
             .env("CARGO_TARGET_DIR", workspace::projects())
             .env("WISTED_TOOLCHAINS", workspace::toolchains())
@@ -82,6 +84,12 @@ fn path_with_wisted() -> OsString {
     let folder = workspace::wisted().parent().expect("a folder").to_owned();
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::join_paths([folder].into_iter().chain(std::env::split_paths(&path))).expect("paths")
+/// The PATH of somebody who has installed `wisted`: a language's test may begin by having it install the tools.
+fn path_with_wisted() -> std::ffi::OsString {
+    let own = workspace::wisted().parent().map(Path::to_owned);
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = own.into_iter().chain(std::env::split_paths(&path));
+    std::env::join_paths(folders).expect("no colons")
 }
 
 fn passes(mut command: Command, what: &str) {
@@ -112,6 +120,16 @@ fn a_new_project_in_typescript() {
 #[test]
 fn a_new_project_in_go() {
     new_project_works("go");
+}
+
+#[test]
+fn a_new_project_in_c() {
+    new_project_works("c");
+}
+
+#[test]
+fn a_new_project_in_cpp() {
+    new_project_works("cpp");
 }
 
 #[test]

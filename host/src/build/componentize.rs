@@ -26,7 +26,8 @@ pub struct Adapter<'a> {
     pub wit: Option<&'a str>,
 }
 
-/// Makes a component of a core module. Imports of the contract that the module does not use are left out.
+/// Makes a component of a core module. Imports of the contract that the module does not use are left out, and so is what is
+/// there only for debuggers: a C library brings a megabyte of it along. Functions keep their names, which traps print.
 ///
 /// # Errors
 ///
@@ -34,7 +35,7 @@ pub struct Adapter<'a> {
 /// than the contract does.
 pub fn component(module: &[u8], adapter: Option<&Adapter<'_>>) -> Result<Vec<u8>, ComponentError> {
     let names = Names::of(module)?;
-    let mut module = module.to_vec();
+    let mut module = without_debugging(module)?;
     if !names.is_described {
         describe(&mut module, &names)?;
     }
@@ -79,6 +80,8 @@ struct Names {
     handlers: BTreeSet<String>,
     /// Whether it brings the description of its types along.
     is_described: bool,
+    /// Whether it asks for the time of day, which the contract leaves to the system's own interface.
+    asks_wall_clock: bool,
 }
 
 impl Names {
@@ -89,6 +92,7 @@ impl Names {
         let mut names = Self {
             handlers: BTreeSet::new(),
             is_described: false,
+            asks_wall_clock: false,
         };
         for payload in Parser::new(0).parse_all(module) {
             match payload.map_err(wrong)? {
@@ -98,6 +102,12 @@ impl Names {
                 } => return Err(ComponentError::IsComponent),
                 Payload::CustomSection(section) if section.name().starts_with(DESCRIPTION) => {
                     names.is_described = true;
+                }
+                Payload::ImportSection(imports) => {
+                    for import in imports.into_imports() {
+                        let module = import.map_err(wrong)?.module;
+                        names.asks_wall_clock |= module == WALL_CLOCK;
+                    }
                 }
                 Payload::ExportSection(exports) => {
                     for export in exports {
@@ -130,10 +140,34 @@ fn describe(module: &mut Vec<u8>, names: &Names) -> Result<(), ComponentError> {
         .iter()
         .map(|handler| format!("export {handler};\n"))
         .collect();
+    let (import, package) = match names.asks_wall_clock {
+        true => (format!("import {WALL_CLOCK};\n"), WALL_CLOCK_PACKAGE),
+        false => (String::new(), ""),
+    };
     let world = format!(
-        "package wisted:guest;\nworld guest {{\ninclude wisted:reactor/imports@{VERSION};\n{exports}}}\n"
+        "package wisted:guest;\nworld guest {{\ninclude wisted:reactor/imports@{VERSION};\n{import}{exports}}}\n{package}"
     );
     embed(module, &[CONTRACT, &world])
+}
+
+/// The module without its custom sections of DWARF.
+fn without_debugging(module: &[u8]) -> Result<Vec<u8>, ComponentError> {
+    let wrong = |error: wasmparser::BinaryReaderError| {
+        ComponentError::NotAModule(error.message().to_owned())
+    };
+    let mut kept = wasm_encoder::Module::new();
+    for payload in Parser::new(0).parse_all(module) {
+        let payload = payload.map_err(wrong)?;
+        if matches!(&payload, Payload::CustomSection(section) if section.name().starts_with(".debug_"))
+        {
+            continue;
+        }
+        if let Some((id, range)) = payload.as_section() {
+            let data = &module[range];
+            kept.section(&wasm_encoder::RawSection { id, data });
+        }
+    }
+    Ok(kept.finish())
 }
 
 fn adapter_module(adapter: &Adapter<'_>) -> Result<Vec<u8>, ComponentError> {
@@ -157,6 +191,16 @@ fn embed(module: &mut Vec<u8>, packages: &[&str]) -> Result<(), ComponentError> 
 }
 
 const VERSION: &str = "0.1.0";
+
+/// The time of day. What is not in this package's interface, a guest by hand has no use for.
+const WALL_CLOCK: &str = "wasi:clocks/wall-clock@0.2.0";
+const WALL_CLOCK_PACKAGE: &str = "package wasi:clocks@0.2.0 {
+    interface wall-clock {
+        record datetime { seconds: u64, nanoseconds: u32 }
+        now: func() -> datetime;
+    }
+}
+";
 
 /// How the custom sections are called that describe a module's types.
 const DESCRIPTION: &str = "component-type";
@@ -200,6 +244,21 @@ mod tests {
         assert!(text.contains("wisted:reactor/transport@0.1.0"));
         // What it does not use it does not import, and what it does not have it does not export.
         assert!(!text.contains("wisted:reactor/web@0.1.0") && !text.contains("flow-handler"));
+    }
+
+    #[test]
+    fn the_time_of_day_may_be_asked() {
+        let clock = format!(r#"(import "{WALL_CLOCK}" "now" (func (param i32)))"#);
+        let component = component(&guest(&clock), None).unwrap();
+        assert!(String::from_utf8_lossy(&component).contains(WALL_CLOCK));
+    }
+
+    #[test]
+    fn what_is_for_debuggers_is_left_out() {
+        let extra = r#"(@custom ".debug_info" "voluminous") (func $named)"#;
+        let component = component(&guest(extra), None).unwrap();
+        let text = String::from_utf8_lossy(&component);
+        assert!(!text.contains("voluminous") && text.contains("named"));
     }
 
     #[test]

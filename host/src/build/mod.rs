@@ -7,6 +7,7 @@
 //!
 //! A language plugs in with a file `LANG.rs` here that has a function of the type [`Build`], and one line in [`LANGUAGES`].
 
+mod c;
 pub mod componentize;
 mod javascript;
 mod go;
@@ -55,6 +56,11 @@ pub const LANGUAGES: &[Language] = &[
         name: "Go",
         manifest: "go.mod",
         build: go::build,
+    },
+    Language {
+        name: "C or C++",
+        manifest: "CMakeLists.txt",
+        build: c::build,
     },
 ];
 

@@ -1,0 +1,10 @@
+/* A protocol: sends back what it receives. */
+#include <wisted.h>
+
+static void data_received(void *self, wisted_transport transport, const uint8_t *data, size_t size) {
+    (void)self;
+    wisted_transport_write(transport, data, size);
+}
+
+static const wisted_factory factory = {.protocol = {.data_received = data_received}};
+WISTED_EXPORT_FACTORY(factory)

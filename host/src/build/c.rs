@@ -1,0 +1,256 @@
+//! A guest in C or C++ becomes a component: CMake builds its module with Zig's clang, all from PyPI. It must not know what the
+//! SDKs for these languages are made of, but for the toolchain file that one of them has.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use super::componentize::component;
+use super::process::{Ran, command, run_quietly, show};
+use super::{BuildError, Progress, Toolchains, output_folder};
+
+/// Builds the project in a folder that has a CMakeLists.txt, in a build folder of our own: the one that people build and test in
+/// natively stays theirs. What the compiler says goes to standard error, warnings too.
+pub(super) fn build(
+    folder: &Path,
+    toolchains: &Toolchains,
+    progress: Progress<'_>,
+) -> Result<PathBuf, BuildError> {
+    let venv = toolchains.python("cmake-and-zig", REQUIREMENTS, progress)?;
+    let output = absolute(&output_folder(folder)?);
+    let tools = Tools {
+        zig: zig_in(&venv)?,
+        cache: venv.with_file_name("zig-cache"),
+        programs: venv.join("bin"),
+        folder: absolute(folder),
+        build: output.join("cmake"),
+        modules: output.join("modules"),
+    };
+    progress("building the guest with CMake and Zig's clang");
+    tools.configure(&output)?;
+    tools.compile()?;
+    if tools.modules().len() > 1 {
+        // One may be left of an earlier build, under another name.
+        let _ = fs::remove_dir_all(&tools.modules);
+        tools.compile()?;
+    }
+    let core = tools.only_module()?;
+    let io = |path: &Path| {
+        let path = path.to_owned();
+        move |source| BuildError::Io { path, source }
+    };
+    let module = fs::read(&core).map_err(io(&core))?;
+    let component = component(&module, None).map_err(|source| BuildError::Component {
+        folder: folder.to_owned(),
+        source,
+    })?;
+    let path = output_folder(folder)?.join(core.file_name().unwrap_or_default());
+    fs::write(&path, component).map_err(io(&path))?;
+    Ok(path)
+}
+
+/// Where everything is. CMake wants absolute paths.
+struct Tools {
+    zig: PathBuf,
+    /// Zig compiles its C library once for all projects that share the tools.
+    cache: PathBuf,
+    programs: PathBuf,
+    folder: PathBuf,
+    build: PathBuf,
+    modules: PathBuf,
+}
+
+impl Tools {
+    fn configure(&self, output: &Path) -> Result<(), BuildError> {
+        let toolchain = output.join("wasm32.cmake");
+        fs::write(&toolchain, TOOLCHAIN_FILE).map_err(|source| BuildError::Io {
+            path: toolchain.clone(),
+            source,
+        })?;
+        let define = |name: &str, path: &Path| {
+            let mut argument = OsString::from(format!("-D{name}="));
+            argument.push(path);
+            argument
+        };
+        let configure = |fresh: Option<&str>| {
+            run_quietly(
+                self.cmake()
+                    .args(fresh)
+                    .args(["-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release", "-S"])
+                    .arg(&self.folder)
+                    .arg("-B")
+                    .arg(&self.build)
+                    .arg(define("CMAKE_MAKE_PROGRAM", &self.programs.join("ninja")))
+                    .arg(define("CMAKE_TOOLCHAIN_FILE", &toolchain))
+                    .arg(define("CMAKE_RUNTIME_OUTPUT_DIRECTORY", &self.modules))
+                    .arg(define("WISTED_ZIG", &self.zig)),
+            )
+        };
+        let mut ran = configure(None);
+        if matches!(ran, Ok(Ran::Failed(..))) {
+            // The project or the tools may have moved, which a build folder does not survive.
+            ran = configure(Some("--fresh"));
+        }
+        match ran.map_err(|source| self.not_started(source))? {
+            Ran::Well => Ok(()),
+            Ran::Missing => Err(self.not_started(std::io::ErrorKind::NotFound.into())),
+            Ran::Failed(status, said) => {
+                show(&said);
+                Err(BuildError::Compile {
+                    folder: self.folder.clone(),
+                    tool: "cmake",
+                    status,
+                })
+            }
+        }
+    }
+
+    fn compile(&self) -> Result<(), BuildError> {
+        let run = self
+            .cmake()
+            .arg("--build")
+            .arg(&self.build)
+            .args(["--", "--quiet"])
+            // Ninja says there what compilers say. Our own standard output is the component's path, for whoever asked.
+            .stdout(Stdio::from(std::io::stderr()))
+            .status();
+        let status = run.map_err(|source| self.not_started(source))?;
+        if status.success() {
+            return Ok(());
+        }
+        Err(BuildError::Compile {
+            folder: self.folder.clone(),
+            tool: "cmake --build",
+            status,
+        })
+    }
+
+    fn cmake(&self) -> Command {
+        let mut cmake = command(&self.folder, self.programs.join("cmake"));
+        for variable in FOR_NATIVE_CODE {
+            cmake.env_remove(variable);
+        }
+        cmake
+            .env("ZIG_GLOBAL_CACHE_DIR", &self.cache)
+            .env("ZIG_LOCAL_CACHE_DIR", &self.cache);
+        cmake
+    }
+
+    fn not_started(&self, source: std::io::Error) -> BuildError {
+        BuildError::Io {
+            path: self.programs.join("cmake"),
+            source,
+        }
+    }
+
+    fn modules(&self) -> Vec<PathBuf> {
+        let entries = fs::read_dir(&self.modules).into_iter().flatten();
+        let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+        paths
+            .filter(|path| path.extension().is_some_and(|ending| ending == "wasm"))
+            .collect()
+    }
+
+    fn only_module(&self) -> Result<PathBuf, BuildError> {
+        let mut modules = self.modules();
+        match (modules.pop(), modules.len()) {
+            (Some(module), 0) => Ok(module),
+            (found, _) => Err(BuildError::Guest {
+                folder: self.folder.clone(),
+                problem: format!(
+                    "CMake has built {} .wasm module; a guest's CMakeLists.txt says once: wisted_add_guest(NAME SOURCE…)",
+                    if found.is_some() {
+                        "more than one"
+                    } else {
+                        "no"
+                    }
+                ),
+            }),
+        }
+    }
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// The program in the package `ziglang`, which is a folder of Python's own.
+fn zig_in(venv: &Path) -> Result<PathBuf, BuildError> {
+    let libraries = venv.join("lib");
+    let pythons = fs::read_dir(&libraries).into_iter().flatten().flatten();
+    let zigs = pythons.map(|python| python.path().join("site-packages/ziglang/zig"));
+    let mut zigs = zigs.filter(|zig| zig.is_file());
+    zigs.next().ok_or_else(|| BuildError::Io {
+        path: libraries.join("python3/site-packages/ziglang/zig"),
+        source: std::io::ErrorKind::NotFound.into(),
+    })
+}
+
+/// What people set for their own machine's compiler.
+const FOR_NATIVE_CODE: [&str; 9] = [
+    "CC",
+    "CXX",
+    "CFLAGS",
+    "CXXFLAGS",
+    "CPPFLAGS",
+    "LDFLAGS",
+    "CMAKE_GENERATOR",
+    "CMAKE_TOOLCHAIN_FILE",
+    "CMAKE_BUILD_TYPE",
+];
+
+/// CMake's, of the SDK for C.
+const TOOLCHAIN_FILE: &str = include_str!("../../../guest-sdk/c/cmake/wasm32.cmake");
+
+/// pip's pins, for each kind of machine that PyPI has wheels for.
+const REQUIREMENTS: &str = include_str!("c/requirements.txt");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tools(folder: &Path) -> Tools {
+        Tools {
+            zig: folder.join("zig"),
+            cache: folder.join("cache"),
+            programs: folder.join("bin"),
+            folder: folder.to_owned(),
+            build: folder.join("cmake"),
+            modules: folder.join("modules"),
+        }
+    }
+
+    #[test]
+    fn one_module_is_the_guest() {
+        let folder = std::env::temp_dir().join(format!("wisted-c-{}", std::process::id()));
+        let tools = tools(&folder);
+        let problem = || tools.only_module().unwrap_err().to_string();
+        assert!(problem().contains("no .wasm module"));
+        fs::create_dir_all(&tools.modules).unwrap();
+        fs::write(tools.modules.join("a.wasm"), "").unwrap();
+        fs::write(tools.modules.join("a.txt"), "").unwrap();
+        assert!(tools.only_module().unwrap().ends_with("a.wasm"));
+        fs::write(tools.modules.join("b.wasm"), "").unwrap();
+        assert!(problem().contains("more than one .wasm module"));
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn a_zig_is_found_whatever_the_python() {
+        let venv = std::env::temp_dir().join(format!("wisted-c-zig-{}", std::process::id()));
+        assert!(zig_in(&venv).is_err());
+        let package = venv.join("lib/python3.99/site-packages/ziglang");
+        fs::create_dir_all(&package).unwrap();
+        fs::write(package.join("zig"), "").unwrap();
+        assert_eq!(zig_in(&venv).unwrap(), package.join("zig"));
+        fs::remove_dir_all(&venv).unwrap();
+    }
+
+    #[test]
+    fn missing_tools_are_named() {
+        let folder = std::env::temp_dir().join("wisted-c-no-tools");
+        let error = tools(&folder).compile().unwrap_err().to_string();
+        assert!(error.contains("bin/cmake"), "{error}");
+    }
+}
