@@ -150,6 +150,10 @@ const Conformance = struct {
         std.log.info("lost {s}", .{reason.kind()});
     }
 
+    pub fn deinit(self: *Conformance) void {
+        self.input.deinit();
+    }
+
     pub fn stopFactory() void {
         std.log.info("stopped", .{});
     }
