@@ -24,14 +24,24 @@ pub struct Language {
 }
 
 /// All of them, in the order in which they are listed.
-pub const LANGUAGES: &[Language] = &[Language {
-    id: "rust",
-    aliases: &["rs"],
-    name: "Rust",
-    sdk: "rust",
-    sdk_folder: "wisted-sdk",
-    test: "cargo test",
-}];
+pub const LANGUAGES: &[Language] = &[
+    Language {
+        id: "rust",
+        aliases: &["rs"],
+        name: "Rust",
+        sdk: "rust",
+        sdk_folder: "wisted-sdk",
+        test: "cargo test",
+    },
+    Language {
+        id: "zig",
+        aliases: &[],
+        name: "Zig",
+        sdk: "zig",
+        sdk_folder: "wisted-sdk",
+        test: "sh test.sh",
+    },
+];
 
 impl Language {
     /// The language that people call so, in any case.

@@ -50,6 +50,7 @@ fn new_project_works(language: &str) {
     for command in &commands[1..commands.len() - 1] {
         let mut test = workspace::command("sh");
         test.args(["-c", command])
+            .env("PATH", path_with_wisted())
             .current_dir(&project)
             .env("CARGO_TARGET_DIR", workspace::projects());
         passes(test, command);
@@ -67,6 +68,15 @@ fn new_project_works(language: &str) {
     host.finish();
 }
 
+/// The PATH of somebody who has installed `wisted`: a language's test may begin by having it install the tools.
+fn path_with_wisted() -> std::ffi::OsString {
+    let program = host::wisted(&[]).get_program().to_owned();
+    let own = Path::new(&program).parent().map(Path::to_owned);
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = own.into_iter().chain(std::env::split_paths(&path));
+    std::env::join_paths(folders).expect("no colons")
+}
+
 fn passes(mut command: Command, what: &str) {
     let output = command.output().expect("a shell");
     assert!(
@@ -80,6 +90,11 @@ fn passes(mut command: Command, what: &str) {
 #[test]
 fn a_new_project_in_rust() {
     new_project_works("rust");
+}
+
+#[test]
+fn a_new_project_in_zig() {
+    new_project_works("zig");
 }
 
 #[test]
