@@ -41,6 +41,14 @@ pub const LANGUAGES: &[Language] = &[
         sdk_folder: "wisted-sdk",
         test: "sh test.sh",
     },
+    Language {
+        id: "assemblyscript",
+        aliases: &["as"],
+        name: "AssemblyScript",
+        sdk: "assemblyscript",
+        sdk_folder: "wisted-sdk",
+        test: "npm ci && npm test",
+    },
 ];
 
 impl Language {

@@ -37,6 +37,12 @@ const LANGUAGES: &[Language] = &[
         repeat_max: 10_000,
         fails: &[],
     },
+    Language {
+        name: "AssemblyScript",
+        guest: "guests/assemblyscript/conformance",
+        repeat_max: 10_000,
+        fails: &[],
+    },
 ];
 
 /// Limits the run to these languages, separated by commas: to try one, or to split a slow run. The page is then checked for

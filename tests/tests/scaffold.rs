@@ -98,6 +98,11 @@ fn a_new_project_in_zig() {
 }
 
 #[test]
+fn a_new_project_in_assemblyscript() {
+    new_project_works("assemblyscript");
+}
+
+#[test]
 fn what_is_no_new_project() {
     let scratch = Scratch::new();
     let folder = scratch.path();

@@ -7,6 +7,7 @@
 //!
 //! A language plugs in with a file `LANG.rs` here that has a function of the type [`Build`], and one line in [`LANGUAGES`].
 
+mod assemblyscript;
 pub mod componentize;
 mod process;
 mod rust;
@@ -49,6 +50,11 @@ pub const LANGUAGES: &[Language] = &[
         name: "Zig",
         manifest: "build.zig",
         build: zig::build,
+    },
+    Language {
+        name: "AssemblyScript",
+        manifest: "asconfig.json",
+        build: assemblyscript::build,
     },
 ];
 
