@@ -1,4 +1,5 @@
-// Gives a guest's exports the contract's names, which no identifier may have: `asc --transform` runs it. Knows names only.
+// Gives a guest's exports the contract's names, which no identifier may have: `asc --transform` runs it. Knows names
+// only.
 
 /** What a guest exports in AssemblyScript, by interface and function of the contract. */
 const NAMES = {

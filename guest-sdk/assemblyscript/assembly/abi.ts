@@ -1,5 +1,5 @@
-// The canonical ABI by hand: the contract's imports, and how its values lie in memory. Knows nothing of what they are for;
-// wit/reactor.wit says it.
+// The canonical ABI by hand: the contract's imports, and how its values lie in memory. Knows nothing of what they are
+// for; wit/reactor.wit says it.
 
 // @ts-ignore: decorator
 @external("wisted:reactor/transport@0.1.0", "write")
@@ -71,8 +71,8 @@ export declare function configGet(key: usize, length: usize, result: usize): voi
 @external("wisted:reactor/config@0.1.0", "get-all")
 export declare function configAll(result: usize): void;
 
-/** Where imports put results that are no single number. One is enough: the host runs one handler at a time, and a result is
- * read before anything else is called. The largest is `result<response, fetch-error>`. */
+/** Where imports put results that are no single number. One is enough: the host runs one handler at a time, and a
+ * result is read before anything else is called. The largest is `result<response, fetch-error>`. */
 export const RESULT: usize = memory.data(40, 8);
 
 /** Set while the host asks for memory, when it may not be called. */

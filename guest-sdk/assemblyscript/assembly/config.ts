@@ -3,8 +3,8 @@
 import * as abi from "./abi";
 
 export namespace config {
-  /** The value of `key`, if the operator gave one. To be called from anywhere, at any time: the values don't change while an
-   * instance lives. */
+  /** The value of `key`, if the operator gave one. To be called from anywhere, at any time: the values don't change
+   * while an instance lives. */
   export function get(key: string): string | null {
     const bytes = String.UTF8.encode(key);
     abi.configGet(changetype<usize>(bytes), bytes.byteLength, abi.RESULT);

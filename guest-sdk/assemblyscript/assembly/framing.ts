@@ -1,5 +1,5 @@
-// Framing: cuts a stream into lines, netstrings or int32 frames, and makes such frames. Knows bytes only; what comes of them the
-// protocol decides.
+// Framing: cuts a stream into lines, netstrings or int32 frames, and makes such frames. Knows bytes only; what comes of
+// them the protocol decides.
 
 import { Transport } from "./transport";
 
@@ -8,15 +8,15 @@ export const LINE_MAX_BYTES: i32 = 16 * 1024;
 /** The longest payload of a netstring or an int32 frame, unless told otherwise. */
 export const FRAME_MAX_BYTES: i32 = 99_999;
 
-/** What has been received and is not yet dealt with. A protocol puts data in and takes lines or frames out; it may change
- * between the kinds at any frame's end:
+/** What has been received and is not yet dealt with. A protocol puts data in and takes lines or frames out; it may
+ * change between the kinds at any frame's end:
  *
  *     this.input.push(data);
  *     for (let line = this.input.line(); line !== null; line = this.input.line()) …
  *     if (this.input.fault !== null) transport.loseConnection();
  *
- * Take until there is nothing more before the next `push`: the buffer is bounded by the limits of the taking functions and
- * one `dataReceived`. */
+ * Take until there is nothing more before the next `push`: the buffer is bounded by the limits of the taking functions
+ * and one `dataReceived`. */
 export class Input {
   /** Why the stream cannot be cut any further. Null while it can. */
   fault: string | null = null;

@@ -1,4 +1,5 @@
-// Protocols and programs for the Wisted reactor, in AssemblyScript: this file is the map of the package and knows only names.
+// Protocols and programs for the Wisted reactor, in AssemblyScript: this file is the map of the package and knows only
+// names.
 //
 // All of an echo server:
 //
@@ -13,8 +14,9 @@
 //
 //     serveProtocol<Echo>();
 //
-// The host runs one handler of an instance at a time, also while it waits. AssemblyScript has neither closures nor exceptions:
-// a callback is a function that is given a state of your choice, and what may fail says so in what it returns.
+// The host runs one handler of an instance at a time, also while it waits. AssemblyScript has neither closures nor
+// exceptions: a callback is a function that is given a state of your choice, and what may fail says so in what it
+// returns.
 
 export { Protocol, Factory, Program, serveProtocol, serve, runProgram } from "./server";
 export { Transport, Address } from "./transport";

@@ -9,8 +9,8 @@ export abstract class Listener {
   abstract tell(page: FetchResult | null): void;
 }
 
-/** Bounded by the host, which traps above the service's `pending-max`. A listener is always taken out before it is told: it
- * is user code and comes back to this table. */
+/** Bounded by the host, which traps above the service's `pending-max`. A listener is always taken out before it is
+ * told: it is user code and comes back to this table. */
 const listeners = new Map<u32, Listener>();
 
 /** Has `listener` told of the outcome of `id`. */

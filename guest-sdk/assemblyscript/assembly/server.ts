@@ -1,5 +1,5 @@
-// The classes that a guest derives from, and one instance's protocols by connection: calls the user's handlers, knows nothing
-// of where calls come from.
+// The classes that a guest derives from, and one instance's protocols by connection: calls the user's handlers, knows
+// nothing of where calls come from.
 
 import { Address, Transport } from "./transport";
 import { CloseReason } from "./reason";
@@ -28,8 +28,8 @@ export abstract class Protocol {
 /** Builds the protocols of a service and owns what they share: Twisted's `ServerFactory`. Each instance has one: with
  * isolation `connection` every connection, with isolation `service` all of them together. */
 export abstract class Factory {
-  /** The instance begins. Called once, before everything else. A text refuses the connection, or with isolation `service`
-   * the service, and is logged. */
+  /** The instance begins. Called once, before everything else. A text refuses the connection, or with isolation
+   * `service` the service, and is logged. */
   startFactory(_config: Config): string | null {
     return null;
   }
@@ -48,15 +48,16 @@ export abstract class Program {
     return null;
   }
 
-  /** Called once. The host goes on until this has returned and nothing is pending, and then exits: with 0, or with 1 and the
-   * text. */
+  /** Called once. The host goes on until this has returned and nothing is pending, and then exits: with 0, or with 1
+   * and the text. */
   abstract execute(): string | null;
 
   /** The program ends in an orderly way; called after everything else. */
   stop(): void {}
 }
 
-/** Makes a guest of a protocol that is its own factory: a new one for each connection. Call it once, at the top level. */
+/** Makes a guest of a protocol that is its own factory: a new one for each connection. Call it once, at the top
+ * level. */
 export function serveProtocol<P extends Protocol>(): void {
   factory = new Own<P>();
 }

@@ -9,8 +9,8 @@ import { FetchResult } from "./web";
 export enum WaitError {
   /** It did not end early. */
   None,
-  /** The connection whose handler is running was lost. `connectionLost` comes next and tells why; every further wait in this
-   * handler ends so at once. */
+  /** The connection whose handler is running was lost. `connectionLost` comes next and tells why; every further wait in
+   * this handler ends so at once. */
   ConnectionLost,
   /** There is nothing to wait for: it was cancelled, or has been delivered. */
   UnknownId,
@@ -18,8 +18,8 @@ export enum WaitError {
   Stopping,
 }
 
-/** Calls `callback(state)` once `delayMs` are over, after the running handler has returned: Twisted's `reactor.callLater`.
- * Traps when more is pending than the service's `pending-max`.
+/** Calls `callback(state)` once `delayMs` are over, after the running handler has returned: Twisted's
+ * `reactor.callLater`. Traps when more is pending than the service's `pending-max`.
  *
  *     callLater<Transport>(500, (transport) => transport.resumeReading(), transport);
  */

@@ -4,15 +4,15 @@ import * as abi from "./abi";
 
 /** A handle on one connection: Twisted's `ITCPTransport`.
  *
- * Keep it as long as you like, for instance so that one connection can write to another. On a connection that is lost every
- * method does nothing. Nothing here blocks, fails or calls a protocol back; what happened is told later, through
+ * Keep it as long as you like, for instance so that one connection can write to another. On a connection that is lost
+ * every method does nothing. Nothing here blocks, fails or calls a protocol back; what happened is told later, through
  * `connectionLost` at the latest. */
 export class Transport {
   /** `id` is the number of the connection within the instance: 1 for the first, and so on. */
   constructor(public readonly id: u32) {}
 
-  /** Queues `data` for the peer, in order; it is copied. What cannot be sent is dropped with the connection. More than the
-   * service's `write-buffer-max-bytes` in one handler traps: produce in portions and go on in `drained`. */
+  /** Queues `data` for the peer, in order; it is copied. What cannot be sent is dropped with the connection. More than
+   * the service's `write-buffer-max-bytes` in one handler traps: produce in portions and go on in `drained`. */
   write(data: Uint8Array): void {
     abi.write(this.id, data.dataStart, data.byteLength);
   }
@@ -23,7 +23,8 @@ export class Transport {
     abi.write(this.id, changetype<usize>(bytes), bytes.byteLength);
   }
 
-  /** Queues several pieces as if each had been written in turn; costs less than many writes. Twisted's `writeSequence`. */
+  /** Queues several pieces as if each had been written in turn; costs less than many writes. Twisted's
+   * `writeSequence`. */
   writeMany(pieces: Uint8Array[]): void {
     const list = heap.alloc((<usize>pieces.length) << 3);
     for (let index = 0; index < pieces.length; ++index) {
@@ -36,8 +37,8 @@ export class Transport {
     heap.free(list);
   }
 
-  /** Closes the connection once everything written so far is sent. No more data is received, later writes are ignored, and
-   * `connectionLost` follows. */
+  /** Closes the connection once everything written so far is sent. No more data is received, later writes are ignored,
+   * and `connectionLost` follows. */
   loseConnection(): void {
     abi.loseConnection(this.id);
   }
@@ -75,8 +76,8 @@ export class Transport {
     return Address.take();
   }
 
-  /** How many bytes were written and are not yet with the operating system. To be asked before writing much: a slow peer's
-   * connection is ended when too much waits for it. */
+  /** How many bytes were written and are not yet with the operating system. To be asked before writing much: a slow
+   * peer's connection is ended when too much waits for it. */
   get bufferedBytes(): u64 {
     return abi.bufferedBytes(this.id);
   }

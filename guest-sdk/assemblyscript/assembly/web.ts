@@ -4,8 +4,8 @@ import * as abi from "./abi";
 import * as pending from "./pending";
 import { WaitError, waitFor } from "./time";
 
-/** Fetches `url` with GET and returns at once: Twisted's `getPage`. The operator must have granted the host. Traps when more
- * is pending than the service's `pending-max`. */
+/** Fetches `url` with GET and returns at once: Twisted's `getPage`. The operator must have granted the host. Traps when
+ * more is pending than the service's `pending-max`. */
 export function getPage(url: string): Fetch {
   const bytes = String.UTF8.encode(url);
   return new Fetch(abi.getPage(changetype<usize>(bytes), bytes.byteLength));
@@ -41,8 +41,8 @@ export function request(what: Request): Fetch {
 export class Request {
   headers: Header[] = [];
   body: Uint8Array = new Uint8Array(0);
-  /** How long the whole request may take, redirects included, in milliseconds. 0: the service's limit, which is also the
-   * most that can be had. */
+  /** How long the whole request may take, redirects included, in milliseconds. 0: the service's limit, which is also
+   * the most that can be had. */
   timeoutMs: u32 = 0;
 
   /** `method` is upper case by convention; `url` absolute, `http` or `https`. */
@@ -175,8 +175,8 @@ export class FetchResult {
 export class Fetch {
   constructor(private readonly id: u32) {}
 
-  /** Has `callback(result, state)` called when the page is there, or it is certain that it never will be. To be called once,
-   * in the handler that asked for the page.
+  /** Has `callback(result, state)` called when the page is there, or it is certain that it never will be. To be called
+   * once, in the handler that asked for the page.
    *
    *     getPage(url).then<Transport>((result, transport) => { … }, transport);
    */
@@ -185,7 +185,8 @@ export class Fetch {
     return this;
   }
 
-  /** Suspends the running handler until the page is there, calls the callback, if there is one, and returns the result. */
+  /** Suspends the running handler until the page is there, calls the callback, if there is one, and returns the
+   * result. */
   wait(): FetchResult {
     const error = waitFor(this.id);
     if (error != WaitError.None) return new FetchResult(null, null, error);
@@ -194,8 +195,8 @@ export class Fetch {
     return result;
   }
 
-  /** Gives up: a request under way is aborted, and its callback is not called. Returns whether there was something to give
-   * up. */
+  /** Gives up: a request under way is aborted, and its callback is not called. Returns whether there was something to
+   * give up. */
   cancel(): bool {
     return pending.cancel(this.id);
   }

@@ -1,5 +1,5 @@
-// Fakes for unit tests of guests, run by `node --test`: a guest's core module on a fake host, with a fake clock and a fake web,
-// without sockets and without sleeping. Knows the canonical ABI and no guest.
+// Fakes for unit tests of guests, run by `node --test`: a guest's core module on a fake host, with a fake clock and a
+// fake web, without sockets and without sleeping. Knows the canonical ABI and no guest.
 
 import { readFile } from "node:fs/promises";
 import { Memory } from "./memory.mjs";
@@ -14,9 +14,9 @@ const WAIT_ERRORS = ["connection-lost", "unknown-id", "stopping"];
 /** More outcomes than this in one step are taken for an endless loop. */
 const OUTCOMES_MAX = 100_000;
 
-/** One instance of a guest, as with isolation `service`. As with the real host one handler runs at a time; what becomes due
- * meanwhile is delivered when it has returned. The clock stands still until it is put forward; waiting and sleeping put it
- * forward at once. */
+/** One instance of a guest, as with isolation `service`. As with the real host one handler runs at a time; what becomes
+ * due meanwhile is delivered when it has returned. The clock stands still until it is put forward; waiting and sleeping
+ * put it forward at once. */
 export class Guest {
   /** Milliseconds since the beginning. */
   now = 0;
@@ -34,8 +34,8 @@ export class Guest {
   #exports;
   #memory;
 
-  /** Starts the guest in a file, such as `build/echo.core.wasm`, with configuration values. Throws what it refuses to start
-   * with. `setUp(guest)` is called before it starts. */
+  /** Starts the guest in a file, such as `build/echo.core.wasm`, with configuration values. Throws what it refuses to
+   * start with. `setUp(guest)` is called before it starts. */
   static async start(file, config = {}, setUp = () => {}) {
     const guest = new Guest();
     guest.#config = Object.entries(config).sort(([a], [b]) => (a < b ? -1 : 1));
@@ -82,8 +82,8 @@ export class Guest {
     this.#pages.set(url, { delay, response: { status, headers, body: Buffer.from(body), url } });
   }
 
-  /** `url` gives this failure of the contract's `fetch-error`; `detail` is its text or its number. What no test has laid down
-   * cannot be connected to. */
+  /** `url` gives this failure of the contract's `fetch-error`; `detail` is its text or its number. What no test has
+   * laid down cannot be connected to. */
   fail(url, kind, { delay = 0, detail = "" } = {}) {
     this.#pages.set(url, { delay, failure: { kind, detail } });
   }

@@ -47,7 +47,8 @@ export class Memory {
   }
 
   readPairs(list, count) {
-    return Array.from({ length: count }, (_, index) => [this.textAt(list + 16 * index), this.textAt(list + 16 * index + 8)]);
+    const places = Array.from({ length: count }, (_, index) => list + 16 * index);
+    return places.map((place) => [this.textAt(place), this.textAt(place + 8)]);
   }
 
   /** Puts bytes where the guest wants them; returns their address and length. */

@@ -1,8 +1,8 @@
 // A guest for the package's own tests: does as it is told, letter by letter, and logs what happens.
 
 import {
-  Address, CloseReason, Config, Factory, FetchResult, Protocol, Request, Transport, WaitError, after, callLater, config, getPage,
-  log, randomBytes, request, serve, sleep,
+  Address, CloseReason, Config, Factory, FetchResult, Protocol, Request, Transport, after, callLater, config, getPage, log,
+  randomBytes, request, serve, sleep,
 } from "../assembly";
 export * from "../assembly/exports/protocol";
 

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Builds the guests of the package's tests and runs them. ASC may name the compiler; otherwise `npm ci` has installed it.
+# Builds the guests of the package's tests and runs them. ASC may name the compiler; otherwise `npm ci` has installed
+# it.
 set -e
 cd "$(dirname "$0")/.."
 asc="${ASC:-node node_modules/assemblyscript/bin/asc.js}"

@@ -5,8 +5,8 @@ const Allocator = std.mem.Allocator;
 const host = @import("host.zig");
 const Header = @import("types.zig").Header;
 
-/// The value of `key`, if the operator gave one; it is the caller's, in `gpa`'s memory. To be called from anywhere, at any
-/// time: the values don't change while an instance lives.
+/// The value of `key`, if the operator gave one; it is the caller's, in `gpa`'s memory. To be called from anywhere, at
+/// any time: the values don't change while an instance lives.
 pub fn get(gpa: Allocator, key: []const u8) ?[]const u8 {
     return host.imports.configGet(gpa, key);
 }

@@ -1,4 +1,5 @@
-//! The exports of a guest under the contract's names; they only turn flat values into this package's and call the server.
+//! The exports of a guest under the contract's names; they only turn flat values into this package's and call the
+//! server.
 
 const std = @import("std");
 const abi = @import("abi.zig");

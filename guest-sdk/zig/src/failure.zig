@@ -8,8 +8,8 @@ const text_max_bytes = 1024;
 var buffer: [text_max_bytes]u8 = undefined;
 var text: []const u8 = "";
 
-/// Makes an error that says something: `return wisted.fail("no such file: {s}", .{name});`. The text replaces that of an
-/// earlier `fail`. Other errors are told by their names.
+/// Makes an error that says something: `return wisted.fail("no such file: {s}", .{name});`. The text replaces that of
+/// an earlier `fail`. Other errors are told by their names.
 pub fn fail(comptime format: []const u8, args: anytype) error{Failed} {
     var writer: std.Io.Writer = .fixed(&buffer);
     writer.print(format, args) catch {};

@@ -1,5 +1,5 @@
-//! The fake host of native builds: what a guest asks for, recorded as plain values for `testing` to look at. One for the whole
-//! process, as Zig runs a process's tests one after another.
+//! The fake host of native builds: what a guest asks for, recorded as plain values for `testing` to look at. One for
+//! the whole process, as Zig runs a process's tests one after another.
 
 const std = @import("std");
 const Allocator = std.mem.Allocator;

@@ -1,5 +1,5 @@
-//! Framing: cuts a stream into lines, netstrings or int32 frames, and makes such frames. Knows bytes only; what comes of
-//! them the protocol decides.
+//! Framing: cuts a stream into lines, netstrings or int32 frames, and makes such frames. Knows bytes only; what comes
+//! of them the protocol decides.
 
 const std = @import("std");
 const Allocator = std.mem.Allocator;
@@ -18,16 +18,16 @@ pub const Error = error{
     Malformed,
 };
 
-/// What has been received and is not yet dealt with. A protocol puts data in and takes lines or frames out; it may change
-/// between the kinds at any frame's end:
+/// What has been received and is not yet dealt with. A protocol puts data in and takes lines or frames out; it may
+/// change between the kinds at any frame's end:
 ///
 /// ```zig
 /// try self.input.push(data);
 /// while (try self.input.line(.{})) |line| …
 /// ```
 ///
-/// What is taken is valid until the next `push`. Take until there is nothing more before the next one: the buffer is bounded
-/// by the limits of the taking functions and one `dataReceived`.
+/// What is taken is valid until the next `push`. Take until there is nothing more before the next one: the buffer is
+/// bounded by the limits of the taking functions and one `dataReceived`.
 pub const Input = struct {
     gpa: Allocator,
     buffer: std.ArrayList(u8) = .empty,

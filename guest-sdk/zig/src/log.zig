@@ -1,5 +1,5 @@
-//! Log records. The host adds the names of the service and the guest and the connection whose handler is running. A guest
-//! uses `std.log`; this is what stands behind it.
+//! Log records. The host adds the names of the service and the guest and the connection whose handler is running. A
+//! guest uses `std.log`; this is what stands behind it.
 
 const std = @import("std");
 const host = @import("host.zig");

@@ -33,8 +33,8 @@ pub fn prepare(
     return closure;
 }
 
-/// A function and the values that it is to be called with, as `std.Thread.spawn` takes them. `Leading` is what the outcome
-/// puts before them: nothing, or the page.
+/// A function and the values that it is to be called with, as `std.Thread.spawn` takes them. `Leading` is what the
+/// outcome puts before them: nothing, or the page.
 fn Closure(comptime Leading: type, comptime function: anytype, comptime Args: type) type {
     return struct {
         listener: Listener = .{ .call = call, .destroy = destroy },

@@ -1,4 +1,5 @@
-//! The root of every guest: gives Zig this package's log and panic, and takes the guest itself in as the module `guest`.
+//! The root of every guest: gives Zig this package's log and panic, and takes the guest itself in as the module
+//! `guest`.
 
 const std = @import("std");
 const guest = @import("guest");

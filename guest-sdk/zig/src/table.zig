@@ -3,7 +3,8 @@
 const std = @import("std");
 const Allocator = std.mem.Allocator;
 
-/// Pairs sorted by id: inserting appends, finding is a binary search. An instance with one connection touches a few bytes.
+/// Pairs sorted by id: inserting appends, finding is a binary search. An instance with one connection touches a few
+/// bytes.
 pub fn Table(comptime Value: type) type {
     return struct {
         entries: std.ArrayList(Entry) = .empty,

@@ -12,7 +12,8 @@
 //! }
 //! ```
 //!
-//! The clock stands still until it is put forward (`advance`, `Server.advance`); waiting and sleeping put it forward at once.
+//! The clock stands still until it is put forward (`advance`, `Server.advance`); waiting and sleeping put it forward at
+//! once.
 
 const std = @import("std");
 const fake = @import("fake.zig");
@@ -115,8 +116,9 @@ pub fn connectionOf(transport: Transport) *fake.Connection {
     return fake.world.connections.get(transport.id) orelse @panic("no connection of this test");
 }
 
-/// One instance of a guest that serves connections, as with isolation `service`. It must stay where it is while it has peers.
-/// As with the real host, one handler runs at a time; what becomes due meanwhile is delivered when it has returned.
+/// One instance of a guest that serves connections, as with isolation `service`. It must stay where it is while it has
+/// peers. As with the real host, one handler runs at a time; what becomes due meanwhile is delivered when it has
+/// returned.
 pub fn Server(comptime Handler: type) type {
     return struct {
         inner: server.Server(Handler) = .{},

@@ -7,8 +7,8 @@ const pending = @import("pending.zig");
 const WaitError = @import("types.zig").WaitError;
 
 /// Calls `function` with `args` once `delay_ms` are over, after the running handler has returned: Twisted's
-/// `reactor.callLater`, with the shape of `std.Thread.spawn`. `function` may return `void` or an error, which is logged.
-/// What it needs is kept in `gpa` until then. Traps when more is pending than the service's `pending-max`.
+/// `reactor.callLater`, with the shape of `std.Thread.spawn`. `function` may return `void` or an error, which is
+/// logged. What it needs is kept in `gpa` until then. Traps when more is pending than the service's `pending-max`.
 ///
 /// ```zig
 /// _ = try wisted.callLater(gpa, 500, wisted.Transport.resumeReading, .{transport});

@@ -6,20 +6,21 @@ const Address = @import("types.zig").Address;
 
 /// A handle on one connection: Twisted's `ITCPTransport`.
 ///
-/// It is as cheap as a number: copy it and keep it, for instance so that one connection can write to another. It may outlive
-/// its connection: on a connection that is lost every method does nothing. Nothing here blocks, fails or calls a protocol
-/// back; what happened is told later, through `connectionLost` at the latest.
+/// It is as cheap as a number: copy it and keep it, for instance so that one connection can write to another. It may
+/// outlive its connection: on a connection that is lost every method does nothing. Nothing here blocks, fails or calls
+/// a protocol back; what happened is told later, through `connectionLost` at the latest.
 pub const Transport = struct {
     /// The number of this connection within the instance: 1 for the first, and so on.
     id: u32,
 
-    /// Queues `data` for the peer, in order; it is copied. What cannot be sent is dropped with the connection. More than
-    /// the service's `write-buffer-max-bytes` in one handler traps: produce in portions and go on in `drained`.
+    /// Queues `data` for the peer, in order; it is copied. What cannot be sent is dropped with the connection. More
+    /// than the service's `write-buffer-max-bytes` in one handler traps: produce in portions and go on in `drained`.
     pub fn write(self: Transport, data: []const u8) void {
         door.write(self.id, data);
     }
 
-    /// Queues several pieces as if each had been written in turn; costs less than many writes. Twisted's `writeSequence`.
+    /// Queues several pieces as if each had been written in turn; costs less than many writes. Twisted's
+    /// `writeSequence`.
     pub fn writeMany(self: Transport, pieces: []const []const u8) void {
         door.writeMany(self.id, pieces);
     }
@@ -32,8 +33,8 @@ pub const Transport = struct {
         self.write(writer.buffered());
     }
 
-    /// Closes the connection once everything written so far is sent. No more data is received, later writes are ignored,
-    /// and `connectionLost` follows.
+    /// Closes the connection once everything written so far is sent. No more data is received, later writes are
+    /// ignored, and `connectionLost` follows.
     pub fn loseConnection(self: Transport) void {
         door.loseConnection(self.id);
     }

@@ -1,5 +1,5 @@
-//! Plain values that pass between host and guest. Their layout in memory is the contract's, so that lists of them are never
-//! converted; what calls mean they do not know.
+//! Plain values that pass between host and guest. Their layout in memory is the contract's, so that lists of them are
+//! never converted; what calls mean they do not know.
 
 const std = @import("std");
 const Allocator = std.mem.Allocator;
@@ -236,7 +236,8 @@ pub const FetchResult = union(enum) {
         };
     }
 
-    /// Frees what `Fetch.wait` has allocated with `gpa`. Callbacks do not call it: what they are given is the package's.
+    /// Frees what `Fetch.wait` has allocated with `gpa`. Callbacks do not call it: what they are given is the
+    /// package's.
     pub fn deinit(self: FetchResult, gpa: Allocator) void {
         switch (self) {
             .page => |page| {

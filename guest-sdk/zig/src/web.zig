@@ -32,13 +32,14 @@ pub const Request = struct {
     timeout_ms: u32 = 0,
 };
 
-/// A page that is not there yet: attach a callback and return from the handler, or wait. It may be copied and forgotten.
+/// A page that is not there yet: attach a callback and return from the handler, or wait. It may be copied and
+/// forgotten.
 pub const Fetch = struct {
     id: u32,
 
-    /// Has `function` called with the `FetchResult` and then `args` when the page is there, or it is certain that it never
-    /// will be. The result is valid until it returns. It may return `void` or an error, which is logged. What it needs
-    /// is kept in `gpa` until then. To be called once, in the handler that asked for the page.
+    /// Has `function` called with the `FetchResult` and then `args` when the page is there, or it is certain that it
+    /// never will be. The result is valid until it returns. It may return `void` or an error, which is logged. What it
+    /// needs is kept in `gpa` until then. To be called once, in the handler that asked for the page.
     ///
     /// ```zig
     /// try wisted.getPage(url).then(gpa, arrived, .{transport});
@@ -49,8 +50,8 @@ pub const Fetch = struct {
         closure.expect(self.id);
     }
 
-    /// Suspends the running handler until the page is there. The result is the caller's, in `gpa`'s memory: `deinit` it.
-    /// For a fetch without a callback.
+    /// Suspends the running handler until the page is there. The result is the caller's, in `gpa`'s memory: `deinit`
+    /// it. For a fetch without a callback.
     pub fn wait(self: Fetch, gpa: Allocator) WaitError!FetchResult {
         try host.imports.wait(self.id);
         return host.imports.takePage(gpa, self.id);

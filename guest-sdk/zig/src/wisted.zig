@@ -1,4 +1,5 @@
-//! Protocols and programs for the Wisted reactor, in Zig: this file is the map of the package and knows no more than names.
+//! Protocols and programs for the Wisted reactor, in Zig: this file is the map of the package and knows no more than
+//! names.
 //!
 //! All of an echo server:
 //!
@@ -20,13 +21,13 @@
 //!
 //! - `exportProtocol` and `exportProgram` make a guest of a type; its build.zig calls `addGuest` of this package.
 //! - A `Transport` is a protocol's handle on its connection: two words, to be copied and kept freely.
-//! - What takes time is called back (`callLater`, `Fetch.then`) or waited for (`sleep`, `Fetch.wait`, `Call.wait`), which
-//!   suspends this guest and nobody else.
+//! - What takes time is called back (`callLater`, `Fetch.then`) or waited for (`sleep`, `Fetch.wait`, `Call.wait`),
+//! which   suspends this guest and nobody else.
 //! - `framing` cuts the stream into lines, netstrings and int32 frames. `std.log` writes the host's log records.
 //! - `testing` has the fakes: natively the same code runs against a fake transport, clock and web.
 //!
-//! The host runs one handler of an instance at a time, also when it waits: no locks are needed. Functions here never call
-//! back into a protocol, but for `Fetch.finish` and `Call.wait`, which run the very callback that they wait for.
+//! The host runs one handler of an instance at a time, also when it waits: no locks are needed. Functions here never
+//! call back into a protocol, but for `Fetch.finish` and `Call.wait`, which run the very callback that they wait for.
 
 const std = @import("std");
 const builtin = @import("builtin");

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Runs the unit tests with the Zig that this project is built with: the one on the PATH, or what `wisted build` installs.
+# Runs the unit tests with the Zig that this project is built with: the one on the PATH, or what `wisted build`
+# installs.
 set -e
 cd "$(dirname "$0")"
 version=0.17.1

@@ -1,5 +1,5 @@
-//! A guest in AssemblyScript becomes a component, through the compiler `asc` from npm; a transform of the SDK gives its exports
-//! the contract's names. It must not know of other languages.
+//! A guest in AssemblyScript becomes a component, through the compiler `asc` from npm; a transform of the SDK gives its
+//! exports the contract's names. It must not know of other languages.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -12,8 +12,8 @@ use super::componentize::component;
 use super::process::command;
 use super::{BuildError, Progress, ToolchainError, Toolchains, output_folder};
 
-/// Builds the package in a folder as its asconfig.json says. What is wrong with the sources the compiler says itself, on
-/// standard error.
+/// Builds the package in a folder as its asconfig.json says. What is wrong with the sources the compiler says itself,
+/// on standard error.
 pub(super) fn build(
     folder: &Path,
     toolchains: &Toolchains,

@@ -1,5 +1,5 @@
-//! A guest in Zig becomes a component, through the `zig` command and nothing else: the SDK for Zig has the canonical ABI by hand.
-//! It must not know of other languages.
+//! A guest in Zig becomes a component, through the `zig` command and nothing else: the SDK for Zig has the canonical
+//! ABI by hand. It must not know of other languages.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -9,8 +9,8 @@ use super::componentize::component;
 use super::process::command;
 use super::{BuildError, Progress, Toolchains, output_folder};
 
-/// Builds the package in a folder with its own build.zig. The `zig` on the PATH does it if it fits, or else one from PyPI. What
-/// is wrong with the sources it says itself, on standard error.
+/// Builds the package in a folder with its own build.zig. The `zig` on the PATH does it if it fits, or else one from
+/// PyPI. What is wrong with the sources it says itself, on standard error.
 pub(super) fn build(
     folder: &Path,
     toolchains: &Toolchains,

@@ -1,8 +1,8 @@
 // The conformance guest: does what a line tells it (tests/conformance/PROTOCOL.md). Knows no test.
 
 import {
-  CloseReason, Fetch, FetchResult, Input, Level, Protocol, Factory, Address, Request, Transport, WaitError, after, callLater,
-  config, getPage, log, now, randomBytes, request, serve, sleep, writeInt32, writeNetstring,
+  Address, CloseReason, Factory, Fetch, FetchResult, Input, Level, Protocol, Request, Transport, WaitError, after,
+  callLater, config, getPage, log, now, randomBytes, request, serve, sleep, writeInt32, writeNetstring,
 } from "wisted-assemblyscript/assembly";
 export * from "wisted-assemblyscript/assembly/exports/protocol";
 
@@ -134,7 +134,7 @@ class Conformance extends Protocol {
       });
     } else if (command == "cancel") {
       const call = callLater<Transport>(short, resume, transport);
-      for (let time = 0; time < 2; ++time) transport.writeText(call.cancel() ? "cancelled true\n" : "cancelled false\n");
+      for (let time = 0; time < 2; ++time) transport.writeText("cancelled " + call.cancel().toString() + "\n");
     } else if (command == "sleep" || command == "wait") {
       const error = command == "sleep" ? sleep(short) : after(short).wait();
       if (error != WaitError.None) return false;

@@ -103,7 +103,8 @@ function showPage(result: FetchResult, asked: Asked): void {
   }
 }
 
-/** Logs with the time since an unspecified moment: the contract has no time of day, but the host writes it before each record. */
+/** Logs with the time since an unspecified moment: the contract has no time of day, but the host writes it before each
+ * record. */
 function say(text: string): void {
   const seconds = now() / 1000;
   const time = [seconds / 3600, (seconds / 60) % 60, seconds % 60];

@@ -59,7 +59,7 @@ const Conformance = struct {
         };
     }
 
-    // A table: zig fmt: off
+    // zig fmt: off
     fn run(self: *Conformance, transport: Transport, command: Command, args: []const u8) !void {
         const gpa = self.gpa;
         var arena_state: std.heap.ArenaAllocator = .init(gpa);

@@ -1,4 +1,5 @@
-//! The tutorial's asynchronous pages: each line starts two fetches and then sleeps in its handler, delaying nobody else.
+//! The tutorial's asynchronous pages: each line starts two fetches and then sleeps in its handler, delaying nobody
+//! else.
 
 const std = @import("std");
 const wisted = @import("wisted");
