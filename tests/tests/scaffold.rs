@@ -70,7 +70,7 @@ fn new_project_works(language: &str) {
 
 /// The PATH of somebody who has installed `wisted`: a language's test may begin by having it install the tools.
 fn path_with_wisted() -> std::ffi::OsString {
-    let program = host::wisted(&[]).get_program().to_owned();
+    let program = host::wisted::<&str>(&[]).get_program().to_owned();
     let own = Path::new(&program).parent().map(Path::to_owned);
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = own.into_iter().chain(std::env::split_paths(&path));

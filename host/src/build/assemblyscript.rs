@@ -118,7 +118,9 @@ fn link(sdk: &Path, place: &Path) -> Result<(), BuildError> {
 fn compile(folder: &Path, tools: &Path, packages: &Path, core: &Path) -> Result<(), BuildError> {
     let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
     let run = command(folder, NODE)
-        .arg(absolute(tools.join("node_modules/assemblyscript/bin/asc.js")))
+        .arg(absolute(
+            tools.join("node_modules/assemblyscript/bin/asc.js"),
+        ))
         .args(["--config", CONFIG, "--path"])
         .arg(absolute(packages.to_owned()))
         .arg("--transform")

@@ -58,16 +58,9 @@ fn installed_zig(folder: &Path) -> bool {
 }
 
 /// The package is a folder with the program; its module for Python is there to run it.
-fn from_pypi(
-    toolchains: &Toolchains,
-    progress: Progress<'_>,
-) -> Result<Vec<PathBuf>, BuildError> {
+fn from_pypi(toolchains: &Toolchains, progress: Progress<'_>) -> Result<Vec<PathBuf>, BuildError> {
     let venv = toolchains.python("zig", REQUIREMENTS, progress)?;
-    Ok(vec![
-        venv.join("bin/python"),
-        "-m".into(),
-        "ziglang".into(),
-    ])
+    Ok(vec![venv.join("bin/python"), "-m".into(), "ziglang".into()])
 }
 
 fn compile(folder: &Path, zig: &[PathBuf], prefix: &Path) -> Result<(), BuildError> {
