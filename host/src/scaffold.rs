@@ -63,6 +63,12 @@ pub const LANGUAGES: &[Language] = &[
         aliases: &[],
         name: "C",
         sdk: "c",
+    },
+    Language {
+        id: "zig",
+        aliases: &[],
+        name: "Zig",
+        sdk: "zig",
         sdk_folder: "wisted-sdk",
         test: "sh test.sh",
     },
@@ -73,6 +79,14 @@ pub const LANGUAGES: &[Language] = &[
         sdk: "cpp",
         sdk_folder: "wisted-sdk",
         test: "sh test.sh",
+    },
+    Language {
+        id: "assemblyscript",
+        aliases: &["as"],
+        name: "AssemblyScript",
+        sdk: "assemblyscript",
+        sdk_folder: "wisted-sdk",
+        test: "npm ci && npm test",
     },
 ];
 

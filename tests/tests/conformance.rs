@@ -40,6 +40,11 @@ const LANGUAGES: &[Language] = &[
     Language {
         name: "C",
         guest: "guests/c/conformance",
+        fails: &[],
+    },
+    Language {
+        name: "Zig",
+        guest: "guests/zig/conformance",
         repeat_max: 10_000,
         fails: &[],
     },
@@ -60,6 +65,11 @@ const LANGUAGES: &[Language] = &[
     Language {
         name: "C++",
         guest: "guests/cpp/conformance",
+        fails: &[],
+    },
+    Language {
+        name: "AssemblyScript",
+        guest: "guests/assemblyscript/conformance",
         repeat_max: 10_000,
         fails: &[],
     },

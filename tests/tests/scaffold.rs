@@ -87,6 +87,10 @@ fn path_with_wisted() -> OsString {
 /// The PATH of somebody who has installed `wisted`: a language's test may begin by having it install the tools.
 fn path_with_wisted() -> std::ffi::OsString {
     let own = workspace::wisted().parent().map(Path::to_owned);
+/// The PATH of somebody who has installed `wisted`: a language's test may begin by having it install the tools.
+fn path_with_wisted() -> std::ffi::OsString {
+    let program = host::wisted::<&str>(&[]).get_program().to_owned();
+    let own = Path::new(&program).parent().map(Path::to_owned);
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = own.into_iter().chain(std::env::split_paths(&path));
     std::env::join_paths(folders).expect("no colons")
@@ -130,6 +134,16 @@ fn a_new_project_in_c() {
 #[test]
 fn a_new_project_in_cpp() {
     new_project_works("cpp");
+}
+
+#[test]
+fn a_new_project_in_zig() {
+    new_project_works("zig");
+}
+
+#[test]
+fn a_new_project_in_assemblyscript() {
+    new_project_works("assemblyscript");
 }
 
 #[test]

@@ -8,12 +8,14 @@
 //! A language plugs in with a file `LANG.rs` here that has a function of the type [`Build`], and one line in [`LANGUAGES`].
 
 mod c;
+mod assemblyscript;
 pub mod componentize;
 mod javascript;
 mod go;
 mod process;
 mod rust;
 pub mod toolchain;
+mod zig;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
@@ -61,6 +63,16 @@ pub const LANGUAGES: &[Language] = &[
         name: "C or C++",
         manifest: "CMakeLists.txt",
         build: c::build,
+    },
+    Language {
+        name: "Zig",
+        manifest: "build.zig",
+        build: zig::build,
+    },
+    Language {
+        name: "AssemblyScript",
+        manifest: "asconfig.json",
+        build: assemblyscript::build,
     },
 ];
 

@@ -1,0 +1,8 @@
+//! How the chat guest is built; everything else is the package's.
+
+const std = @import("std");
+const wisted = @import("wisted");
+
+pub fn build(b: *std.Build) void {
+    wisted.addGuest(b, .{ .name = "chat", .root_source_file = b.path("src/chat.zig") });
+}

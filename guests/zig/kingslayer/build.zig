@@ -1,0 +1,8 @@
+//! How the kingslayer guest is built; everything else is the package's.
+
+const std = @import("std");
+const wisted = @import("wisted");
+
+pub fn build(b: *std.Build) void {
+    wisted.addGuest(b, .{ .name = "kingslayer", .root_source_file = b.path("src/kingslayer.zig") });
+}

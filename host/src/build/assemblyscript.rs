@@ -1,0 +1,212 @@
+//! A guest in AssemblyScript becomes a component, through the compiler `asc` from npm; a transform of the SDK gives its
+//! exports the contract's names. It must not know of other languages.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use serde_json::Value;
+
+use super::componentize::component;
+use super::process::command;
+use super::{BuildError, Progress, ToolchainError, Toolchains, output_folder};
+
+/// Builds the package in a folder as its asconfig.json says. What is wrong with the sources the compiler says itself,
+/// on standard error.
+pub(super) fn build(
+    folder: &Path,
+    toolchains: &Toolchains,
+    progress: Progress<'_>,
+) -> Result<PathBuf, BuildError> {
+    let guest = Guest::of(folder)?;
+    let tools = toolchains.npm("assemblyscript", PACKAGE, LOCK, progress)?;
+    let output = output_folder(folder)?;
+    let packages = output.join("packages");
+    link(&guest.sdk, &packages.join(SDK_NAME))?;
+    progress(&format!("building the guest {}", guest.name));
+    let core = output.join(format!("{}.core.wasm", guest.name));
+    compile(folder, &tools, &packages, &core)?;
+    let io = |path: &Path| {
+        let path = path.to_owned();
+        move |source| BuildError::Io { path, source }
+    };
+    let module = fs::read(&core).map_err(io(&core))?;
+    let component = component(&module, None).map_err(|source| BuildError::Component {
+        folder: folder.to_owned(),
+        source,
+    })?;
+    let path = output.join(format!("{}.wasm", guest.name));
+    fs::write(&path, component).map_err(io(&path))?;
+    Ok(path)
+}
+
+/// What package.json says.
+#[derive(Debug)]
+struct Guest {
+    name: String,
+    /// The folder of the SDK.
+    sdk: PathBuf,
+}
+
+impl Guest {
+    fn of(folder: &Path) -> Result<Self, BuildError> {
+        let wrong = |problem: String| BuildError::Guest {
+            folder: folder.to_owned(),
+            problem,
+        };
+        let path = folder.join(MANIFEST);
+        let text = fs::read_to_string(&path).map_err(|_| {
+            wrong(format!(
+                "a guest in AssemblyScript has a {MANIFEST} beside its asconfig.json"
+            ))
+        })?;
+        let package: Value = serde_json::from_str(&text)
+            .map_err(|error| wrong(format!("{MANIFEST} is no JSON: {error}")))?;
+        let sdk = package["dependencies"][SDK_NAME].as_str();
+        let Some(sdk) = sdk.and_then(|version| version.strip_prefix("file:")) else {
+            return Err(wrong(format!(
+                "{MANIFEST} is no guest's, for a guest depends on {SDK_NAME}; add \"dependencies\": {{ \"{SDK_NAME}\": \
+                 \"file:FOLDER\" }}, with the folder of the SDK"
+            )));
+        };
+        let sdk = folder.join(sdk);
+        let sdk = std::path::absolute(&sdk).unwrap_or(sdk);
+        if !sdk.join(TRANSFORM).is_file() {
+            return Err(wrong(format!(
+                "{MANIFEST} says that {SDK_NAME} is in {}, and it is not there",
+                sdk.display()
+            )));
+        }
+        let name = package["name"].as_str().unwrap_or_default();
+        Ok(Self {
+            name: file_name(name),
+            sdk,
+        })
+    }
+}
+
+/// A package's name as a file's: without its scope, and without what file systems take amiss.
+fn file_name(package: &str) -> String {
+    let name = package.rsplit('/').next().unwrap_or(package);
+    let sound = |letter: char| letter.is_ascii_alphanumeric() || "-_".contains(letter);
+    match name.replace(|letter| !sound(letter), "") {
+        name if name.is_empty() => "guest".to_owned(),
+        name => name,
+    }
+}
+
+/// Puts the SDK where the compiler looks for packages: nothing has to be installed in the guest's own folder.
+fn link(sdk: &Path, place: &Path) -> Result<(), BuildError> {
+    if fs::read_link(place).is_ok_and(|there| there == sdk) {
+        return Ok(());
+    }
+    let io = |source| BuildError::Io {
+        path: place.to_owned(),
+        source,
+    };
+    if let Some(folder) = place.parent() {
+        fs::create_dir_all(folder).map_err(io)?;
+    }
+    match fs::remove_file(place) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(io(error)),
+        _ => {}
+    }
+    std::os::unix::fs::symlink(sdk, place).map_err(io)
+}
+
+fn compile(folder: &Path, tools: &Path, packages: &Path, core: &Path) -> Result<(), BuildError> {
+    let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
+    let run = command(folder, NODE)
+        .arg(absolute(
+            tools.join("node_modules/assemblyscript/bin/asc.js"),
+        ))
+        .args(["--config", CONFIG, "--path"])
+        .arg(absolute(packages.to_owned()))
+        .arg("--transform")
+        .arg(absolute(packages.join(SDK_NAME).join(TRANSFORM)))
+        .arg("-o")
+        .arg(absolute(core.to_owned()))
+        // Standard output is the component's path, for whoever asked for the build.
+        .stdout(Stdio::null())
+        .status();
+    let status = run.map_err(|source| match source.kind() {
+        ErrorKind::NotFound => BuildError::Toolchain(ToolchainError::Missing {
+            name: "Node.js".to_owned(),
+            registry: "npm",
+            program: NODE.to_owned(),
+        }),
+        _ => BuildError::Io {
+            path: NODE.into(),
+            source,
+        },
+    })?;
+    if status.success() {
+        return Ok(());
+    }
+    Err(BuildError::Compile {
+        folder: folder.to_owned(),
+        tool: "asc",
+        status,
+    })
+}
+
+const CONFIG: &str = "asconfig.json";
+const MANIFEST: &str = "package.json";
+const NODE: &str = "node";
+const SDK_NAME: &str = "wisted-assemblyscript";
+const TRANSFORM: &str = "transform.mjs";
+
+/// npm's pins.
+const PACKAGE: &str = include_str!("assemblyscript/package.json");
+const LOCK: &str = include_str!("assemblyscript/package-lock.json");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_is_pinned() {
+        let lock: Value = serde_json::from_str(LOCK).unwrap();
+        let packages = lock["packages"].as_object().unwrap();
+        let mut installed = packages.iter().filter(|(name, _)| !name.is_empty());
+        assert!(installed.all(|(_, package)| package["integrity"].is_string()));
+        let version = |text: &str, kind: &str| -> Value {
+            serde_json::from_str::<Value>(text).unwrap()[kind]["assemblyscript"].clone()
+        };
+        let sdk = include_str!("../../../guest-sdk/assemblyscript/package.json");
+        assert_eq!(
+            version(PACKAGE, "dependencies"),
+            version(sdk, "devDependencies")
+        );
+    }
+
+    #[test]
+    fn what_is_no_guest() {
+        let folder = std::env::temp_dir().join(format!("wisted-asc-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let problem = || Guest::of(&folder).unwrap_err().to_string();
+        assert!(problem().contains("has a package.json"));
+        for (text, word) in [
+            ("{", "no JSON"),
+            ("{}", "depends on wisted-assemblyscript"),
+            (
+                r#"{"dependencies": {"wisted-assemblyscript": "file:sdk"}}"#,
+                "it is not there",
+            ),
+        ] {
+            fs::write(folder.join(MANIFEST), text).unwrap();
+            assert!(problem().contains(word), "{}", problem());
+        }
+        fs::create_dir_all(folder.join("sdk")).unwrap();
+        fs::write(folder.join("sdk").join(TRANSFORM), "").unwrap();
+        assert_eq!(Guest::of(&folder).unwrap().name, "guest");
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn names() {
+        assert_eq!(file_name("@me/my-guest"), "my-guest");
+        assert_eq!(file_name("../.."), "guest");
+    }
+}

@@ -1,0 +1,145 @@
+//! A guest in Zig becomes a component, through the `zig` command and nothing else: the SDK for Zig has the canonical
+//! ABI by hand. It must not know of other languages.
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use super::componentize::component;
+use super::process::command;
+use super::{BuildError, Progress, Toolchains, output_folder};
+
+/// Builds the package in a folder with its own build.zig. The `zig` on the PATH does it if it fits, or else one from
+/// PyPI. What is wrong with the sources it says itself, on standard error.
+pub(super) fn build(
+    folder: &Path,
+    toolchains: &Toolchains,
+    progress: Progress<'_>,
+) -> Result<PathBuf, BuildError> {
+    let zig = match installed_zig(folder) {
+        true => vec![ZIG.into()],
+        false => from_pypi(toolchains, progress)?,
+    };
+    let output = output_folder(folder)?;
+    let prefix = output.join("zig");
+    // What an earlier build has left there, under another name, is not what is wanted.
+    match std::fs::remove_dir_all(&prefix) {
+        Err(source) if source.kind() != ErrorKind::NotFound => {
+            return Err(BuildError::Io {
+                path: prefix,
+                source,
+            });
+        }
+        _ => {}
+    }
+    progress("building the guest with zig build");
+    compile(folder, &zig, &prefix)?;
+    let core = only_module(folder, &prefix.join("bin"))?;
+    let module = std::fs::read(&core).map_err(|source| BuildError::Io {
+        path: core.clone(),
+        source,
+    })?;
+    let component = component(&module, None).map_err(|source| BuildError::Component {
+        folder: folder.to_owned(),
+        source,
+    })?;
+    let path = output.join(core.file_name().unwrap_or_default());
+    std::fs::write(&path, component).map_err(|source| BuildError::Io {
+        path: path.clone(),
+        source,
+    })?;
+    Ok(path)
+}
+
+/// Whether the `zig` on the PATH has the version that the SDK was tested with: the language still changes with each.
+fn installed_zig(folder: &Path) -> bool {
+    let output = command(folder, ZIG).arg("version").output();
+    output.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).trim() == VERSION)
+}
+
+/// The package is a folder with the program; its module for Python is there to run it.
+fn from_pypi(toolchains: &Toolchains, progress: Progress<'_>) -> Result<Vec<PathBuf>, BuildError> {
+    let venv = toolchains.python("zig", REQUIREMENTS, progress)?;
+    Ok(vec![venv.join("bin/python"), "-m".into(), "ziglang".into()])
+}
+
+fn compile(folder: &Path, zig: &[PathBuf], prefix: &Path) -> Result<(), BuildError> {
+    let prefix = std::path::absolute(prefix).unwrap_or_else(|_| prefix.to_owned());
+    let (program, first) = zig.split_first().expect("at least the program");
+    let run = command(folder, program)
+        .args(first)
+        .args(["build", "--prefix"])
+        .arg(prefix)
+        // Standard output is the component's path, for whoever asked for the build.
+        .stdout(Stdio::null())
+        .status();
+    let status = run.map_err(|source| BuildError::Io {
+        path: program.clone(),
+        source,
+    })?;
+    if status.success() {
+        return Ok(());
+    }
+    Err(BuildError::Compile {
+        folder: folder.to_owned(),
+        tool: "zig build",
+        status,
+    })
+}
+
+/// The module that was installed.
+fn only_module(folder: &Path, installed: &Path) -> Result<PathBuf, BuildError> {
+    let entries = std::fs::read_dir(installed).into_iter().flatten();
+    let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    let mut modules: Vec<_> = paths
+        .filter(|path| path.extension().is_some_and(|ending| ending == "wasm"))
+        .collect();
+    match (modules.pop(), modules.pop()) {
+        (Some(module), None) => Ok(module),
+        (found, _) => Err(BuildError::Guest {
+            folder: folder.to_owned(),
+            problem: format!(
+                "zig build has installed {} .wasm file; a guest's build.zig calls addGuest of the package wisted, once",
+                if found.is_some() {
+                    "more than one"
+                } else {
+                    "no"
+                }
+            ),
+        }),
+    }
+}
+
+const ZIG: &str = "zig";
+
+/// Of the SDK's build.zig.zon as well.
+const VERSION: &str = "0.17.1";
+
+/// pip's pins, for each kind of machine that PyPI has a wheel for.
+const REQUIREMENTS: &str = include_str!("zig/requirements.txt");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_versions_agree() {
+        let manifest = include_str!("../../../guest-sdk/zig/build.zig.zon");
+        assert!(manifest.contains(&format!(".minimum_zig_version = \"{VERSION}\"")));
+        assert!(REQUIREMENTS.contains(&format!("ziglang=={VERSION} ")));
+    }
+
+    #[test]
+    fn one_module_is_the_guest() {
+        let folder = std::env::temp_dir().join(format!("wisted-zig-{}", std::process::id()));
+        let problem = |folder: &Path| only_module(folder, folder).unwrap_err().to_string();
+        assert!(problem(&folder).contains("no .wasm file"));
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("a.wasm"), "").unwrap();
+        std::fs::write(folder.join("a.txt"), "").unwrap();
+        assert!(only_module(&folder, &folder).unwrap().ends_with("a.wasm"));
+        std::fs::write(folder.join("b.wasm"), "").unwrap();
+        assert!(problem(&folder).contains("more than one .wasm file"));
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+}
