@@ -24,14 +24,24 @@ pub struct Language {
 }
 
 /// All of them, in the order in which they are listed.
-pub const LANGUAGES: &[Language] = &[Language {
-    id: "rust",
-    aliases: &["rs"],
-    name: "Rust",
-    sdk: "rust",
-    sdk_folder: "wisted-sdk",
-    test: "cargo test",
-}];
+pub const LANGUAGES: &[Language] = &[
+    Language {
+        id: "rust",
+        aliases: &["rs"],
+        name: "Rust",
+        sdk: "rust",
+        sdk_folder: "wisted-sdk",
+        test: "cargo test",
+    },
+    Language {
+        id: "python",
+        aliases: &["py"],
+        name: "Python",
+        sdk: "python",
+        sdk_folder: "wisted-sdk",
+        test: "PYTHONPATH=wisted-sdk/src python3 -m unittest",
+    },
+];
 
 impl Language {
     /// The language that people call so, in any case.

@@ -9,6 +9,7 @@
 
 pub mod componentize;
 mod process;
+mod python;
 mod rust;
 pub mod toolchain;
 
@@ -38,11 +39,18 @@ pub struct Language {
 
 /// All of them, in the order in which manifests are looked for: where a folder may have two (AssemblyScript's has npm's
 /// package.json as well), the more particular one stands first.
-pub const LANGUAGES: &[Language] = &[Language {
-    name: "Rust",
-    manifest: "Cargo.toml",
-    build: rust::build,
-}];
+pub const LANGUAGES: &[Language] = &[
+    Language {
+        name: "Rust",
+        manifest: "Cargo.toml",
+        build: rust::build,
+    },
+    Language {
+        name: "Python",
+        manifest: "pyproject.toml",
+        build: python::build,
+    },
+];
 
 /// Builds the guest in `folder` and returns the path of its component.
 ///
