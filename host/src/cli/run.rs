@@ -12,7 +12,7 @@ use super::watch::Watch;
 use super::{RunArgs, error_label};
 use wisted::driver::{Crew, Exit};
 use wisted::endpoint::Endpoint;
-use wisted::guest::{CodeCache, GuestCode, GuestHost, LogBudget, Origin, PoolSize};
+use wisted::guest::{self, CodeCache, GuestCode, GuestHost, LogBudget, Origin, PoolSize};
 use wisted::limits::Limits;
 use wisted::logs;
 use wisted::service::{Isolation, Recycle, Service};
@@ -42,6 +42,7 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode> {
     let reactors = args.reactors.map_or_else(cores, usize::from);
     let cache = guest_file::cache(&args.guest);
     let mut pool = pool_size(isolation, &limits);
+    pool.memory_images = guest::memory_images_suit(&file.path);
     if args.watch {
         // Nobody knows whether the next build's guest will wait.
         pool.stacks_max = pool.instances_max;
@@ -167,6 +168,7 @@ fn pool_size(isolation: Isolation, limits: &Limits) -> PoolSize {
         stacks_max: instances_max.min(STACKS_AT_FIRST),
         memory_max_bytes: limits.memory_max_bytes,
         table_max_elements: limits.table_max_elements,
+        memory_images: false,
     }
 }
 
