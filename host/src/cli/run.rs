@@ -43,8 +43,9 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode> {
     let cache = guest_file::cache(&args.guest);
     let mut pool = pool_size(isolation, &limits);
     pool.memory_images = guest::memory_images_suit(&file.path);
-    if args.watch {
-        // Nobody knows whether the next build's guest will wait.
+    if args.watch || pool.memory_images {
+        // Nobody knows whether the next build's guest will wait. A large one is a language's runtime, which may, and loading
+        // it once more to find out would take longer than the stacks.
         pool.stacks_max = pool.instances_max;
     }
     let (host, code) = load(&file, cache.as_ref(), &pool, reactors)?;
