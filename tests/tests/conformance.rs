@@ -24,12 +24,20 @@ struct Language {
     fails: &'static [(&'static str, &'static str)],
 }
 
-const LANGUAGES: &[Language] = &[Language {
-    name: "Rust",
-    guest: "guests/conformance",
-    repeat_max: 10_000,
-    fails: &[],
-}];
+const LANGUAGES: &[Language] = &[
+    Language {
+        name: "Rust",
+        guest: "guests/conformance",
+        repeat_max: 10_000,
+        fails: &[],
+    },
+    Language {
+        name: "Python",
+        guest: "guests/python/conformance",
+        repeat_max: 10_000,
+        fails: &[],
+    },
+];
 
 /// Limits the run to these languages, separated by commas: to try one, or to split a slow run. The page is then checked for
 /// them alone.

@@ -39,7 +39,9 @@ pub enum LoadError {
     #[error("it is not a valid WebAssembly component: {0}")]
     Invalid(String),
     /// It begins with more memory than an instance may have.
-    #[error("it needs more memory from the start than an instance may have: {0}\n  fix: give it more with --memory-max")]
+    #[error(
+        "it needs more memory from the start than an instance may have: {0}\n  fix: give it more with --memory-max"
+    )]
     Memory(String),
     /// It imports what this host does not have.
     #[error(
