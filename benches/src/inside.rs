@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
 use wisted::driver::Crew;
-use wisted::guest::{CodeCache, GuestCode, GuestHost, LogBudget, Origin, PoolSize};
+use wisted::guest::{
+    CodeCache, GuestCode, GuestHost, LogBudget, Origin, PoolSize, memory_images_suit,
+};
 use wisted::limits::Limits;
 use wisted::service::{Choice, Isolation, Recycle, Service};
 use wisted::side::Side;
@@ -36,6 +38,7 @@ pub fn serve(plan: &Plan, on_reactor_thread: fn()) -> Result<SocketAddr> {
         stacks_max: plan.instances_max,
         memory_max_bytes: limits.memory_max_bytes,
         table_max_elements: limits.table_max_elements,
+        memory_images: memory_images_suit(plan.guest),
     };
     let host = GuestHost::new(&pool, 1)
         .map_err(|error| anyhow!("the guests' memory cannot be reserved: {error:#}"))?;

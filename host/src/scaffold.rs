@@ -88,6 +88,14 @@ pub const LANGUAGES: &[Language] = &[
         sdk_folder: "wisted-sdk",
         test: "npm ci && npm test",
     },
+    Language {
+        id: "python",
+        aliases: &["py"],
+        name: "Python",
+        sdk: "python",
+        sdk_folder: "wisted-sdk",
+        test: "PYTHONPATH=wisted-sdk/src python3 -m unittest",
+    },
 ];
 
 impl Language {

@@ -33,18 +33,14 @@ const LANGUAGES: &[Language] = &[
         fails: &[],
     },
     Language {
+        name: "Python",
+        guest: "guests/python/conformance",
+        repeat_max: 2_000,
+        fails: &[],
+    },
+    Language {
         name: "JavaScript",
         guest: "guests/javascript/conformance",
-        fails: &[],
-    },
-    Language {
-        name: "C",
-        guest: "guests/c/conformance",
-        fails: &[],
-    },
-    Language {
-        name: "Zig",
-        guest: "guests/zig/conformance",
         repeat_max: 10_000,
         fails: &[],
     },
@@ -55,16 +51,27 @@ const LANGUAGES: &[Language] = &[
         fails: &[],
     },
     Language {
-        name: "Go",
-        guest: "guests/go/conformance",
-        repeat_max: 1_000,
-        fails: &[],
-    },
+        name: "C",
+        guest: "guests/c/conformance",
+        repeat_max: 10_000,
         fails: &[],
     },
     Language {
         name: "C++",
         guest: "guests/cpp/conformance",
+        repeat_max: 10_000,
+        fails: &[],
+    },
+    Language {
+        name: "Go",
+        guest: "guests/go/conformance",
+        repeat_max: 1_000,
+        fails: &[],
+    },
+    Language {
+        name: "Zig",
+        guest: "guests/zig/conformance",
+        repeat_max: 10_000,
         fails: &[],
     },
     Language {

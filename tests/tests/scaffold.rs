@@ -147,6 +147,11 @@ fn a_new_project_in_assemblyscript() {
 }
 
 #[test]
+fn a_new_project_in_python() {
+    new_project_works("python");
+}
+
+#[test]
 fn what_is_no_new_project() {
     let scratch = Scratch::new();
     let folder = scratch.path();

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use wisted::core::{CloseReason, DirectWire, Sent};
 use wisted::guest::{
     Call, CodeCache, GuestCode, GuestHost, Instance, LogBudget, Origin, Outbox, PoolSize, Returned,
-    Step,
+    Step, memory_images_suit,
 };
 use wisted::limits::Limits;
 
@@ -100,6 +100,7 @@ impl Subject {
             stacks_max: instances_max,
             memory_max_bytes: limits.memory_max_bytes,
             table_max_elements: limits.table_max_elements,
+            memory_images: memory_images_suit(file),
         };
         let host = GuestHost::new(&pool, 1).map_err(|error| anyhow!("{error:#}"))?;
         let cache = CodeCache::in_folder(cache.to_owned());

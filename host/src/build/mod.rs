@@ -7,12 +7,13 @@
 //!
 //! A language plugs in with a file `LANG.rs` here that has a function of the type [`Build`], and one line in [`LANGUAGES`].
 
-mod c;
 mod assemblyscript;
+mod c;
 pub mod componentize;
-mod javascript;
 mod go;
+mod javascript;
 mod process;
+mod python;
 mod rust;
 pub mod toolchain;
 mod zig;
@@ -50,6 +51,11 @@ pub const LANGUAGES: &[Language] = &[
         build: rust::build,
     },
     Language {
+        name: "AssemblyScript",
+        manifest: "asconfig.json",
+        build: assemblyscript::build,
+    },
+    Language {
         name: "JavaScript and TypeScript",
         manifest: "package.json",
         build: javascript::build,
@@ -70,9 +76,9 @@ pub const LANGUAGES: &[Language] = &[
         build: zig::build,
     },
     Language {
-        name: "AssemblyScript",
-        manifest: "asconfig.json",
-        build: assemblyscript::build,
+        name: "Python",
+        manifest: "pyproject.toml",
+        build: python::build,
     },
 ];
 

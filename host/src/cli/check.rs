@@ -13,7 +13,7 @@ use wisted::limits::Limits;
 
 pub(super) fn check(args: &CheckArgs) -> Result<ExitCode> {
     let file = GuestFile::find(&args.guest)?;
-    let host = host_of_one()?;
+    let host = host_of_one(&file)?;
     let cache = guest_file::cache(&args.guest);
     let say = &mut || file.say_compiling();
     let surface = guest::inspect(&host, &file.path, cache.as_ref(), say)
@@ -34,13 +34,14 @@ pub(super) fn check(args: &CheckArgs) -> Result<ExitCode> {
 }
 
 /// Where a guest can be loaded, to look at it.
-pub(super) fn host_of_one() -> Result<Arc<GuestHost>> {
+pub(super) fn host_of_one(file: &GuestFile) -> Result<Arc<GuestHost>> {
     let limits = Limits::default();
     let pool = PoolSize {
         instances_max: 1,
         stacks_max: 1,
         memory_max_bytes: limits.memory_max_bytes,
         table_max_elements: limits.table_max_elements,
+        memory_images: guest::memory_images_suit(&file.path),
     };
     GuestHost::new(&pool, 1).map_err(|error| anyhow!("{error:#}"))
 }

@@ -17,7 +17,7 @@ pub(super) fn compile(args: &CompileArgs) -> Result<ExitCode> {
             "there is no cache to compile into: XDG_CACHE_HOME or HOME must be set, and --no-cache must not be given"
         );
     };
-    let host = host_of_one()?;
+    let host = host_of_one(&file)?;
     let mut compiled = false;
     GuestCode::load(&host, &file.path, Some(&cache), &mut || {
         compiled = true;

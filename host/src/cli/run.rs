@@ -13,7 +13,7 @@ use super::watch::Watch;
 use super::{RunArgs, error_label};
 use wisted::driver::{Crew, Exit};
 use wisted::endpoint::Endpoint;
-use wisted::guest::{CodeCache, GuestCode, GuestHost, LogBudget, Origin, PoolSize};
+use wisted::guest::{self, CodeCache, GuestCode, GuestHost, LogBudget, Origin, PoolSize};
 use wisted::limits::Limits;
 use wisted::logs;
 use wisted::service::{Isolation, Recycle, Service};
@@ -49,8 +49,10 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode> {
     let reactors = args.reactors.map_or_else(cores, usize::from);
     let cache = guest_file::cache(&args.guest);
     let mut pool = pool_size(isolation, instances, &limits);
-    if args.watch {
-        // Nobody knows whether the next build's guest will wait.
+    pool.memory_images = guest::memory_images_suit(&file.path);
+    if args.watch || pool.memory_images {
+        // Nobody knows whether the next build's guest will wait. A large one is a language's runtime, which may, and loading
+        // it once more to find out would take longer than the stacks.
         pool.stacks_max = pool.instances_max;
     }
     let (host, code) = load(&file, cache.as_ref(), &pool, reactors)?;
@@ -183,6 +185,7 @@ fn pool_size(isolation: Isolation, instances: NonZero<u16>, limits: &Limits) -> 
         stacks_max: instances_max.min(STACKS_AT_FIRST),
         memory_max_bytes: limits.memory_max_bytes,
         table_max_elements: limits.table_max_elements,
+        memory_images: false,
     }
 }
 

@@ -38,6 +38,11 @@ pub enum LoadError {
     /// It is no WebAssembly at all, or damaged.
     #[error("it is not a valid WebAssembly component: {0}")]
     Invalid(String),
+    /// It begins with more memory than an instance may have.
+    #[error(
+        "it needs more memory from the start than an instance may have: {0}\n  fix: give it more with --memory-max"
+    )]
+    Memory(String),
     /// It imports what this host does not have.
     #[error(
         "{0}\n  \
@@ -146,6 +151,8 @@ fn compile(
         let text = chain(&error);
         if text.contains("core wasm module") || text.contains("not a component") {
             LoadError::CoreModule
+        } else if let Some(start) = text.find("memory has a minimum byte size") {
+            LoadError::Memory(text[start..].to_owned())
         } else {
             LoadError::Invalid(text)
         }

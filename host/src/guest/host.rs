@@ -25,6 +25,9 @@ pub struct PoolSize {
     pub memory_max_bytes: usize,
     /// Elements of one table.
     pub table_max_elements: usize,
+    /// Instances begin as copy-on-write images of the component's data, instead of a copy of it. For components with much of
+    /// it: see [`memory_images_suit`](super::memory_images_suit).
+    pub memory_images: bool,
 }
 
 /// Core instances that one component may consist of. A Rust component has up to three.
@@ -154,8 +157,8 @@ fn config(pool: &PoolSize) -> Config {
         .max_wasm_stack(WASM_STACK_MAX_BYTES)
         .async_stack_size(FIBER_STACK_BYTES)
         // Each copy-on-write image is a memory map of its own, and Linux allows 65,530 maps: they would run out near 11,000
-        // instances. Copying the image is no slower for guests of this size.
-        .memory_init_cow(false)
+        // instances. Where there is little data, copying it is no slower.
+        .memory_init_cow(pool.memory_images)
         .wasm_backtrace_details(WasmBacktraceDetails::Enable);
     config
 }

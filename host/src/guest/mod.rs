@@ -10,6 +10,7 @@ mod fault;
 mod guest_log;
 mod handlers;
 mod host;
+mod images;
 mod imports;
 mod instance;
 mod pending;
@@ -24,6 +25,7 @@ pub use exchange::{Call, Command, ConnectionNumber, Outbox, PendingNumber, Retur
 pub use fault::{Fault, FaultKind};
 pub use guest_log::LogBudget;
 pub use host::{GuestHost, PoolSize};
+pub use images::suit as memory_images_suit;
 pub use instance::{Arrival, Instance, Step};
 pub use pending::Outcome;
 pub use state::Origin;

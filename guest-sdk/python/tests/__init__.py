@@ -1,0 +1,1 @@
+"""The SDK's unit tests: `PYTHONPATH=src python3 -m unittest`. They know the public names only."""
