@@ -34,6 +34,14 @@ pub const LANGUAGES: &[Language] = &[
         test: "cargo test",
     },
     Language {
+        id: "python",
+        aliases: &["py"],
+        name: "Python",
+        sdk: "python",
+        sdk_folder: "wisted-sdk",
+        test: "PYTHONPATH=wisted-sdk/src python3 -m unittest",
+    },
+    Language {
         id: "javascript",
         aliases: &["js"],
         name: "JavaScript",
@@ -50,25 +58,10 @@ pub const LANGUAGES: &[Language] = &[
         test: "npm install && npm test",
     },
     Language {
-        id: "go",
-        aliases: &["golang"],
-        name: "Go",
-        sdk: "go",
-        sdk_folder: "wisted-sdk",
-        // Where there is no Go yet, the build installs one.
-        test: "wisted build . && .wisted/go test",
-    },
-    Language {
         id: "c",
         aliases: &[],
         name: "C",
         sdk: "c",
-    },
-    Language {
-        id: "zig",
-        aliases: &[],
-        name: "Zig",
-        sdk: "zig",
         sdk_folder: "wisted-sdk",
         test: "sh test.sh",
     },
@@ -81,20 +74,29 @@ pub const LANGUAGES: &[Language] = &[
         test: "sh test.sh",
     },
     Language {
+        id: "go",
+        aliases: &["golang"],
+        name: "Go",
+        sdk: "go",
+        sdk_folder: "wisted-sdk",
+        // Where there is no Go yet, the build installs one.
+        test: "wisted build . && .wisted/go test",
+    },
+    Language {
+        id: "zig",
+        aliases: &[],
+        name: "Zig",
+        sdk: "zig",
+        sdk_folder: "wisted-sdk",
+        test: "sh test.sh",
+    },
+    Language {
         id: "assemblyscript",
         aliases: &["as"],
         name: "AssemblyScript",
         sdk: "assemblyscript",
         sdk_folder: "wisted-sdk",
         test: "npm ci && npm test",
-    },
-    Language {
-        id: "python",
-        aliases: &["py"],
-        name: "Python",
-        sdk: "python",
-        sdk_folder: "wisted-sdk",
-        test: "PYTHONPATH=wisted-sdk/src python3 -m unittest",
     },
 ];
 

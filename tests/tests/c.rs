@@ -94,7 +94,7 @@ fn guest(rest: &str, source: &str) -> Scratch {
     let sdk = workspace::root().join("guest-sdk/c");
     let _ = scratch.file(
         "CMakeLists.txt",
-        &format!(
+        format!(
             "cmake_minimum_required(VERSION 3.21)\nproject(parrot LANGUAGES C)\nadd_subdirectory({} wisted-sdk)\n{rest}\n",
             sdk.display()
         ),

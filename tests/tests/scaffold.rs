@@ -51,21 +51,12 @@ fn new_project_works(language: &str) {
     for command in &commands[1..commands.len() - 1] {
         let mut test = workspace::command("sh");
         test.args(["-c", command])
-            .env("PATH", path_with_wisted())
-            .env("WISTED_TOOLCHAINS", workspace::toolchains())
             .current_dir(&project)
             .env("CARGO_TARGET_DIR", workspace::projects())
             .env("WISTED_TOOLCHAINS", workspace::toolchains())
             .env("PATH", path_with_wisted());
         passes(test, command);
     }
-    // Compiling its dependencies for the first time takes longer than a host is waited for.
-    // And so may compiling the component, for a runtime brought along, on a busy machine.
-    let mut build = host::wisted(&["compile", "."]);
-    build
-        .current_dir(&project)
-        .env("CARGO_TARGET_DIR", workspace::projects());
-    passes(build, "wisted compile .");
     // Compiling its dependencies for the first time, and a large component, takes longer than a host is waited for.
     let mut compile = host::wisted(&["compile", "."]);
     compile
@@ -79,18 +70,9 @@ fn new_project_works(language: &str) {
     host.finish();
 }
 
-/// As on a machine on which it is installed.
+/// The PATH of somebody who has installed `wisted`: a language's test may begin by having it install the tools.
 fn path_with_wisted() -> OsString {
-    let folder = workspace::wisted().parent().expect("a folder").to_owned();
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::join_paths([folder].into_iter().chain(std::env::split_paths(&path))).expect("paths")
-/// The PATH of somebody who has installed `wisted`: a language's test may begin by having it install the tools.
-fn path_with_wisted() -> std::ffi::OsString {
     let own = workspace::wisted().parent().map(Path::to_owned);
-/// The PATH of somebody who has installed `wisted`: a language's test may begin by having it install the tools.
-fn path_with_wisted() -> std::ffi::OsString {
-    let program = host::wisted::<&str>(&[]).get_program().to_owned();
-    let own = Path::new(&program).parent().map(Path::to_owned);
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = own.into_iter().chain(std::env::split_paths(&path));
     std::env::join_paths(folders).expect("no colons")
