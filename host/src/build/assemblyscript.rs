@@ -8,9 +8,10 @@ use std::process::Stdio;
 
 use serde_json::Value;
 
-use super::componentize::component;
 use super::process::command;
-use super::{BuildError, Progress, ToolchainError, Toolchains, output_folder};
+use super::{
+    BuildError, Progress, ToolchainError, Toolchains, compiled, output_folder, write_component,
+};
 
 /// Builds the package in a folder as its asconfig.json says. What is wrong with the sources the compiler says itself,
 /// on standard error.
@@ -27,18 +28,7 @@ pub(super) fn build(
     progress(&format!("building the guest {}", guest.name));
     let core = output.join(format!("{}.core.wasm", guest.name));
     compile(folder, &tools, &packages, &core)?;
-    let io = |path: &Path| {
-        let path = path.to_owned();
-        move |source| BuildError::Io { path, source }
-    };
-    let module = fs::read(&core).map_err(io(&core))?;
-    let component = component(&module, None).map_err(|source| BuildError::Component {
-        folder: folder.to_owned(),
-        source,
-    })?;
-    let path = output.join(format!("{}.wasm", guest.name));
-    fs::write(&path, component).map_err(io(&path))?;
-    Ok(path)
+    write_component(folder, &core, output.join(format!("{}.wasm", guest.name)))
 }
 
 /// What package.json says.
@@ -141,14 +131,7 @@ fn compile(folder: &Path, tools: &Path, packages: &Path, core: &Path) -> Result<
             source,
         },
     })?;
-    if status.success() {
-        return Ok(());
-    }
-    Err(BuildError::Compile {
-        folder: folder.to_owned(),
-        tool: "asc",
-        status,
-    })
+    compiled(folder, "asc", status)
 }
 
 const CONFIG: &str = "asconfig.json";

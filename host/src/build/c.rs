@@ -6,9 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::componentize::component;
 use super::process::{Ran, command, run_quietly, show};
-use super::{BuildError, Progress, Toolchains, output_folder};
+use super::{BuildError, Progress, Toolchains, output_folder, write_component};
 
 /// Builds the project in a folder that has a CMakeLists.txt, in a build folder of our own: the one that people build and test in
 /// natively stays theirs. What the compiler says goes to standard error, warnings too.
@@ -36,18 +35,8 @@ pub(super) fn build(
         tools.compile()?;
     }
     let core = tools.only_module()?;
-    let io = |path: &Path| {
-        let path = path.to_owned();
-        move |source| BuildError::Io { path, source }
-    };
-    let module = fs::read(&core).map_err(io(&core))?;
-    let component = component(&module, None).map_err(|source| BuildError::Component {
-        folder: folder.to_owned(),
-        source,
-    })?;
     let path = output_folder(folder)?.join(core.file_name().unwrap_or_default());
-    fs::write(&path, component).map_err(io(&path))?;
-    Ok(path)
+    write_component(folder, &core, path)
 }
 
 /// Where everything is. CMake wants absolute paths.

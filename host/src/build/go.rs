@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 
 use super::componentize::{Adapter, ComponentError, component};
 use super::process::command;
-use super::{BuildError, Progress, Toolchains, output_folder};
+use super::{BuildError, Progress, Toolchains, compiled, output_folder};
 
 /// Builds the package in a module's folder. The `go` on the PATH does it if it fits, or else one from PyPI. What is
 /// wrong with the sources it says itself, on standard error.
@@ -88,14 +88,7 @@ fn compile(folder: &Path, go: &Path, core: &Path) -> Result<(), BuildError> {
             source,
         },
     })?;
-    if status.success() {
-        return Ok(());
-    }
-    Err(BuildError::Compile {
-        folder: folder.to_owned(),
-        tool: "go build",
-        status,
-    })
+    compiled(folder, "go build", status)
 }
 
 /// Leaves a script that runs the same Go, for tests and for editors: `.wisted/go test`.

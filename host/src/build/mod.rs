@@ -128,6 +128,34 @@ pub fn output_folder(guest: &Path) -> Result<PathBuf, BuildError> {
     Ok(output)
 }
 
+/// Makes a component of a core module that a guest's compiler has written, and returns its path, which is the one given.
+fn write_component(folder: &Path, module: &Path, path: PathBuf) -> Result<PathBuf, BuildError> {
+    let io = |path: &Path| {
+        let path = path.to_owned();
+        move |source| BuildError::Io { path, source }
+    };
+    let module = std::fs::read(module).map_err(io(module))?;
+    let component = componentize::component(&module, None);
+    let component = component.map_err(|source| BuildError::Component {
+        folder: folder.to_owned(),
+        source,
+    })?;
+    std::fs::write(&path, component).map_err(io(&path))?;
+    Ok(path)
+}
+
+/// What a compiler's exit status means, whose messages went to standard error.
+fn compiled(folder: &Path, tool: &'static str, status: ExitStatus) -> Result<(), BuildError> {
+    if status.success() {
+        return Ok(());
+    }
+    Err(BuildError::Compile {
+        folder: folder.to_owned(),
+        tool,
+        status,
+    })
+}
+
 /// Why there is no component. Each text says what to do next.
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "the texts say it")]

@@ -5,9 +5,8 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use super::componentize::component;
 use super::process::command;
-use super::{BuildError, Progress, Toolchains, output_folder};
+use super::{BuildError, Progress, Toolchains, compiled, output_folder, write_component};
 
 /// Builds the package in a folder with its own build.zig. The `zig` on the PATH does it if it fits, or else one from
 /// PyPI. What is wrong with the sources it says itself, on standard error.
@@ -35,20 +34,8 @@ pub(super) fn build(
     progress("building the guest with zig build");
     compile(folder, &zig, &prefix)?;
     let core = only_module(folder, &prefix.join("bin"))?;
-    let module = std::fs::read(&core).map_err(|source| BuildError::Io {
-        path: core.clone(),
-        source,
-    })?;
-    let component = component(&module, None).map_err(|source| BuildError::Component {
-        folder: folder.to_owned(),
-        source,
-    })?;
     let path = output.join(core.file_name().unwrap_or_default());
-    std::fs::write(&path, component).map_err(|source| BuildError::Io {
-        path: path.clone(),
-        source,
-    })?;
-    Ok(path)
+    write_component(folder, &core, path)
 }
 
 /// Whether the `zig` on the PATH has the version that the SDK was tested with: the language still changes with each.
@@ -77,14 +64,7 @@ fn compile(folder: &Path, zig: &[PathBuf], prefix: &Path) -> Result<(), BuildErr
         path: program.clone(),
         source,
     })?;
-    if status.success() {
-        return Ok(());
-    }
-    Err(BuildError::Compile {
-        folder: folder.to_owned(),
-        tool: "zig build",
-        status,
-    })
+    compiled(folder, "zig build", status)
 }
 
 /// The module that was installed.
