@@ -243,7 +243,12 @@ impl Driver {
             return true;
         }
         let events_queued_max = served.service.limits.events_queued_max;
-        let mut open = self.services[served.seat.all.clone()]
+        let seats = &self.services[served.seat.all.clone()];
+        // The first peers would all get the instances that happen to be ready first.
+        if seats.iter().any(|served| served.seat.is_starting()) {
+            return false;
+        }
+        let mut open = seats
             .iter()
             .filter(|served| served.seat.is_open());
         // What waits for one at another driver is bounded by the connections that the service may have.

@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use super::Driver;
 use super::crew::Mail;
@@ -21,9 +21,16 @@ pub(super) struct Seat {
     pub all: Range<usize>,
     /// The driver at which its instance lives.
     pub home: usize,
-    /// An instance is ready there. Written at home, read where peers are accepted.
-    open: Arc<AtomicBool>,
+    /// Whether an instance is ready there. Written at home, read where peers are accepted.
+    state: Arc<AtomicU8>,
 }
+
+/// Its instance is being started for the first time.
+const STARTING: u8 = 0;
+/// Its instance may take connections.
+const OPEN: u8 = 1;
+/// Its instance has failed, and is to be started again.
+const SHUT: u8 = 2;
 
 /// Whether a service's instances live wherever their connections do.
 pub(super) fn is_spread(service: &Service) -> bool {
@@ -49,14 +56,19 @@ pub(super) fn seats(
         service,
         all: first..first + count,
         home: number % drivers,
-        open: Arc::default(),
+        state: Arc::new(AtomicU8::new(STARTING)),
     })
 }
 
 impl Seat {
     /// Whether its instance may take connections.
     pub fn is_open(&self) -> bool {
-        self.open.load(Ordering::SeqCst)
+        self.state.load(Ordering::SeqCst) == OPEN
+    }
+
+    /// Whether its first instance is not there yet, and has not failed.
+    pub fn is_starting(&self) -> bool {
+        self.state.load(Ordering::SeqCst) == STARTING
     }
 }
 
@@ -71,10 +83,9 @@ impl Driver {
     pub(super) fn set_open(&mut self, seat: usize, open: bool) {
         let served = &mut self.services[seat];
         served.up = open;
-        served.seat.open.store(open, Ordering::SeqCst);
-        if !open {
-            return;
-        }
+        let state = if open { OPEN } else { SHUT };
+        served.seat.state.store(state, Ordering::SeqCst);
+        // One that is shut may have been the last one that peers waited for.
         if self.place.is_first() {
             self.service_may_accept_again(seat);
         } else {
@@ -120,7 +131,7 @@ mod tests {
     fn seats_are_dealt_out_over_the_drivers() {
         let homes: Vec<_> = seats(0, 3, 5, 2).map(|seat| seat.home).collect();
         assert_eq!(homes, [0, 1, 0, 1, 0]);
-        assert!(seats(0, 3, 5, 2).all(|seat| seat.all == (3..8) && !seat.is_open()));
+        assert!(seats(0, 3, 5, 2).all(|seat| seat.all == (3..8) && seat.is_starting()));
     }
 
     #[test]
