@@ -1,6 +1,7 @@
 //! Every limit of the host, with its unit in its name and a default that suits a laptop. Values only: who enforces a limit
 //! is said in its documentation.
 
+use std::num::NonZero;
 use std::time::Duration;
 
 /// The limits of one service.
@@ -8,6 +9,24 @@ use std::time::Duration;
 pub struct Limits {
     /// Connections that the service has at once. At the limit it accepts nobody until one ends (`driver/accept.rs`).
     pub connections_max: u32,
+    /// Connections that one peer address has at once. One more is closed as soon as it is accepted, so that it keeps nobody
+    /// else waiting (`driver/admission.rs`).
+    pub connections_per_peer_max: Option<NonZero<u32>>,
+    /// Connections that the service accepts in a second. More wait to be accepted (`driver/admission.rs`).
+    pub accepts_per_second_max: Option<NonZero<u32>>,
+    /// How long nothing may be received from a connection and nothing be sent on it. Then it is closed.
+    pub idle_max: Option<Duration>,
+    /// How long a connection may last. Then it is closed.
+    pub lifetime_max: Option<Duration>,
+    /// Bytes that are read from one connection in a second. More wait at the peer (`core/pace.rs`).
+    pub read_bytes_per_second_max: Option<NonZero<u32>>,
+    /// Bytes that are sent on one connection in a second. More wait in its write buffer (`core/pace.rs`).
+    pub write_bytes_per_second_max: Option<NonZero<u32>>,
+    /// CPU time of the service's guests on one reactor in each [`CPU_SHARE_WINDOW`], in thousandths of that. Above it they wait
+    /// for the next one (`driver/share.rs`).
+    pub cpu_share_max_permille: Option<NonZero<u32>>,
+    /// Linear memory of all the service's instances together, in bytes. Above it `memory.grow` fails, and so does a new instance.
+    pub service_memory_max_bytes: Option<NonZero<usize>>,
     /// Linear memory of one instance, all its memories together, in bytes. `memory.grow` fails above it.
     pub memory_max_bytes: usize,
     /// Elements of one table of an instance. `table.grow` fails above it.
@@ -55,6 +74,14 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections_max: 10_000,
+            connections_per_peer_max: None,
+            accepts_per_second_max: None,
+            idle_max: None,
+            lifetime_max: None,
+            read_bytes_per_second_max: None,
+            write_bytes_per_second_max: None,
+            cpu_share_max_permille: None,
+            service_memory_max_bytes: None,
             memory_max_bytes: 64 << 20,
             table_max_elements: 20_000,
             call_cpu_max: Duration::from_millis(100),
@@ -99,6 +126,9 @@ pub mod per_turn {
 
 /// How long a guest computes before the others get a turn.
 pub const CPU_SLICE: Duration = Duration::from_millis(5);
+
+/// Over which time a service's share of the CPU is counted.
+pub const CPU_SHARE_WINDOW: Duration = Duration::from_millis(100);
 
 /// How long a closed socket is still read, so that what was sent last is not destroyed by a reset; see `driver/linger.rs`.
 pub const LINGER_MAX: Duration = Duration::from_secs(2);
