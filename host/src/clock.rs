@@ -1,12 +1,17 @@
 //! The only place that reads a clock. Everything else is given `now`.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use rustix::time::{ClockId, clock_gettime};
 
 /// The time, on a clock that never goes back.
 pub fn now() -> Instant {
     Instant::now()
+}
+
+/// The time of day, for people to read: it may be set, and go back.
+pub fn time_of_day() -> SystemTime {
+    SystemTime::now()
 }
 
 /// The CPU time that the calling thread has used. Unlike [`now`] it stands still while the thread does not run, so a

@@ -145,5 +145,9 @@ pub const LOG_MESSAGE_MAX_BYTES: usize = 8 << 10;
 /// Log records of one service's guests in a second; more are dropped, which is said.
 pub const GUEST_RECORDS_PER_SECOND_MAX: u32 = 1_000;
 
+/// Records in a second that the host itself writes about one service on one reactor: ends of connections, failures of guests.
+/// More are dropped, which is said.
+pub const SERVICE_RECORDS_PER_SECOND_MAX: u32 = 1_000;
+
 /// The most random bytes that a guest gets in one call.
 pub const RANDOM_MAX_BYTES: u32 = 64 << 10;

@@ -208,11 +208,12 @@ struct LogFlags {
     #[arg(long, value_enum, default_value = "text", help_heading = "Logs")]
     log_format: LogFormatArg,
 
-    /// Which records are written: error, warn, info, debug, trace, or for parts, such as info,guest=debug
+    /// Which records are written: error, warn, info, debug, trace, or for parts, such as info,guest=debug. Part
+    /// `access` is one record for each connection that has ended
     #[arg(
         long,
         value_name = "FILTER",
-        default_value = "info",
+        default_value = "info,access=off",
         help_heading = "Logs"
     )]
     log: String,

@@ -91,7 +91,7 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode> {
             guest: args.guest.path,
             host,
             cache,
-            reloader: crew.reloader(),
+            control: crew.control(),
         };
         watch.start().context("--watch")?;
     }

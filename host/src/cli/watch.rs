@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow, bail};
 
 use wisted::build::build_guest;
-use wisted::driver::Reloader;
+use wisted::driver::Control;
 use wisted::guest::{CodeCache, GuestCode, GuestHost};
 
 /// What is watched, and what is needed to load it again.
@@ -20,7 +20,7 @@ pub(super) struct Watch {
     pub guest: PathBuf,
     pub host: Arc<GuestHost>,
     pub cache: Option<CodeCache>,
-    pub reloader: Reloader,
+    pub control: Control,
 }
 
 impl Watch {
@@ -76,7 +76,7 @@ impl Watch {
             bail!("the new build has no `data-received` to serve connections with");
         }
         // There is one service.
-        self.reloader.reload(0, &code);
+        self.control.reload(0, &code);
         Ok(())
     }
 }

@@ -5,10 +5,16 @@ mod backoff;
 mod command;
 mod connection;
 mod deadlines;
+mod ledger;
+mod pace;
+mod record_budget;
 mod transport;
 
 pub use backoff::Backoff;
 pub use command::{CloseReason, TransportCommand};
 pub use connection::{Connection, ConnectionLimits, DirectWire, Ending, Sent, Wire};
 pub use deadlines::{DeadlineKey, Deadlines};
+pub use ledger::Ledger;
+pub use pace::Pace;
+pub use record_budget::{Admission, RecordBudget};
 pub use transport::Transport;

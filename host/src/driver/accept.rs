@@ -137,6 +137,7 @@ impl Driver {
             return self.connection_has_gone(service);
         };
         self.connections_open += 1;
+        self.services[service].account.connections_made += 1;
         let limits = &self.services[service].service.limits;
         let connection =
             Connection::new(id, token, service, instance, number, peer, limits, self.now);

@@ -7,9 +7,11 @@ use super::crew::Mail;
 use super::events::Event;
 use super::instances::InstanceKey;
 use super::{Driver, Due, Ready};
-use crate::core::{self, CloseReason, ConnectionLimits, Ending, TransportCommand};
+use crate::core::{
+    self, Admission, CloseReason, ConnectionLimits, Ending, Ledger, TransportCommand,
+};
 use crate::guest::{Call, ConnectionNumber};
-use crate::limits::{Limits, per_turn};
+use crate::limits::{Limits, SERVICE_RECORDS_PER_SECOND_MAX, per_turn};
 use crate::reactor::{Read, Token};
 
 /// Names a connection: its socket's token, and a number that is never given twice, since tokens are.
@@ -21,7 +23,7 @@ pub(super) struct ConnectionKey {
 
 #[derive(Debug)]
 pub(super) struct Connection {
-    key: ConnectionKey,
+    pub key: ConnectionKey,
     pub service: usize,
     pub instance: InstanceKey,
     pub number: ConnectionNumber,
@@ -38,7 +40,9 @@ pub(super) struct Connection {
     stall_pending: bool,
     /// What the instance was told last.
     buffered_bytes_told: usize,
-    made_at: Instant,
+    pub made_at: Instant,
+    /// What it has used. Of the bytes, only once it has ended: until then its socket counts them.
+    pub ledger: Ledger,
 }
 
 impl Connection {
@@ -73,7 +77,12 @@ impl Connection {
             stall_pending: false,
             buffered_bytes_told: 0,
             made_at: now,
+            ledger: Ledger::default(),
         }
+    }
+
+    pub fn buffered_bytes(&self) -> usize {
+        self.state.buffered_bytes()
     }
 
     fn can_read(&self) -> bool {
@@ -358,8 +367,11 @@ impl Driver {
     /// Takes a connection out of the table; its socket is still open.
     pub(super) fn take_connection(&mut self, key: ConnectionKey) -> Option<Box<Connection>> {
         self.connection(key)?;
-        let connection = self.connections[key.token.index()].take()?;
+        let mut connection = self.connections[key.token.index()].take()?;
         self.connections_open -= 1;
+        connection.ledger = self.ledger_of(&connection);
+        let served = &mut self.services[connection.service];
+        served.account.connection_has_ended(&connection.ledger);
         Some(connection)
     }
 
@@ -378,26 +390,46 @@ impl Driver {
         self.service_may_accept_again(service);
     }
 
-    pub(super) fn log_end(&self, connection: &Connection, reason: &CloseReason) {
-        let service = self.services[connection.service]
-            .service
-            .origin
-            .service
-            .as_str();
-        let id = connection.key.id;
-        let peer = connection.peer;
-        let duration_ms = self
-            .now
-            .saturating_duration_since(connection.made_at)
-            .as_millis() as u64;
-        match reason {
-            CloseReason::PeerNotReading(_) => {
-                tracing::warn!(service, connection = id, %peer, duration_ms, %reason, "connection closed");
-            }
-            _ => {
-                tracing::debug!(service, connection = id, %peer, duration_ms, %reason, "connection lost");
-            }
+    /// The access log, and a warning where a peer is to blame.
+    pub(super) fn log_end(&mut self, connection: &Connection, reason: &CloseReason) {
+        if !self.may_log(connection.service) {
+            return;
         }
+        let origin = &self.services[connection.service].service.origin;
+        let (service, id, peer) = (origin.service.as_str(), connection.key.id, connection.peer);
+        let duration = self.now.saturating_duration_since(connection.made_at);
+        let duration_ms = duration.as_millis() as u64;
+        let ledger = &connection.ledger;
+        if let CloseReason::PeerNotReading(_) = reason {
+            tracing::warn!(service, connection = id, %peer, duration_ms, %reason, "connection closed");
+        }
+        tracing::info!(
+            target: "access",
+            service,
+            connection = id,
+            %peer,
+            duration_ms,
+            received_bytes = ledger.received_bytes,
+            sent_bytes = ledger.sent_bytes,
+            calls = ledger.calls,
+            busy_us = ledger.busy.as_micros() as u64,
+            longest_run_us = ledger.longest_run.as_micros() as u64,
+            %reason,
+            "connection lost"
+        );
+    }
+
+    /// Whether one more record about a service may be written in this second.
+    pub(super) fn may_log(&mut self, service: usize) -> bool {
+        let served = &mut self.services[service];
+        let admission = served.records.take(self.now);
+        if admission == Admission::Last {
+            tracing::warn!(
+                service = served.service.origin.service,
+                "more than {SERVICE_RECORDS_PER_SECOND_MAX} records about this service in a second: dropping the rest of them"
+            );
+        }
+        admission == Admission::Write
     }
 
     /// A buffer of [`per_turn::READ_BYTES`].

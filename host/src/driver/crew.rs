@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use super::control::{Control, Order};
 use super::instances::InstanceKey;
 use super::seats::{Seat, is_spread, seats, shared_instances};
 use super::{Driver, Exit, ListenError};
@@ -27,6 +28,8 @@ pub(super) enum Mail {
     Adopt(usize, Socket, SocketAddr),
     /// A connection of this service, which was full, has ended elsewhere.
     AcceptAgain(usize),
+    /// Another thread asks or orders something.
+    Order(Order),
     /// The first driver was sent a signal.
     Signal(Signal),
     /// There is a new build of this service's guest.
@@ -133,9 +136,9 @@ impl Crew {
         self.drivers.len()
     }
 
-    /// Gives the drivers new builds while they run. To be had before [`run`](Self::run).
-    pub fn reloader(&self) -> Reloader {
-        Reloader(self.drivers.iter().map(Driver::mailbox).collect())
+    /// What other threads ask and order the drivers by while they run. To be had before [`run`](Self::run).
+    pub fn control(&self) -> Control {
+        Control::new(self.drivers.iter().map(Driver::mailbox).collect())
     }
 
     /// Listens on every service's endpoints. Returns each service's index with the addresses. Call it once, before
@@ -203,20 +206,6 @@ fn places(services: Vec<Service>, drivers: usize) -> Vec<(Arc<Service>, Arc<Cens
         places.extend(seats.map(|seat| (Arc::clone(&service), Arc::clone(&census), seat)));
     }
     places
-}
-
-/// Gives running drivers new builds, from another thread.
-#[derive(Debug)]
-pub struct Reloader(Vec<Mailbox<Mail>>);
-
-impl Reloader {
-    /// From here on new connections of the service get instances of `code`; those that are open end on the code that they
-    /// began with. `code` must serve connections if the service does.
-    pub fn reload(&self, service: usize, code: &Arc<GuestCode>) {
-        for mailbox in &self.0 {
-            mailbox.send(Mail::Reload(service, Arc::clone(code)));
-        }
-    }
 }
 
 /// Ends all drivers when one of them has ended out of order, by a panic too: half a host would be worse than none.

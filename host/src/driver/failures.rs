@@ -2,8 +2,10 @@
 
 use super::connections::ConnectionKey;
 use super::instances::{InstanceKey, Role};
+use super::report::Failure;
 use super::shutdown::Exit;
 use super::{Driver, Due};
+use crate::clock;
 use crate::core::CloseReason;
 use crate::guest::{Fault, FaultKind};
 
@@ -38,7 +40,7 @@ impl Driver {
         let (service, role) = (instance.service, instance.role);
         let connections: Vec<_> = instance.connections.values().copied().collect();
         let standing = self.standing(key);
-        self.log_failure(service, role, connections.first().copied(), handler, fault);
+        self.note_failure(service, role, connections.first().copied(), handler, fault);
         self.remove_instance(key);
         for connection in connections {
             if let Some(taken) = self.take_connection(connection) {
@@ -64,6 +66,7 @@ impl Driver {
     fn restart(&mut self, service: usize) {
         self.set_open(service, false);
         let served = &mut self.services[service];
+        served.account.restarts += 1;
         let pause = served.backoff.failed(self.now);
         tracing::info!(
             service = served.service.origin.service,
@@ -75,7 +78,7 @@ impl Driver {
             .insert(self.now + pause, Due::Restart(service));
     }
 
-    fn log_failure(
+    fn note_failure(
         &mut self,
         service: usize,
         role: Role,
@@ -85,7 +88,20 @@ impl Driver {
     ) {
         // An instance that serves everybody fails on nobody's account.
         let connection = connection.filter(|_| role == Role::Connection);
-        let peer = connection.and_then(|key| Some(self.connection(key)?.peer.to_string()));
+        let peer = connection.and_then(|key| Some(self.connection(key)?.peer));
+        self.services[service].account.failed(Failure {
+            at: clock::time_of_day(),
+            handler: handler.to_owned(),
+            kind: fault.kind.as_str(),
+            message: fault.message.clone(),
+            backtrace: fault.backtrace.clone(),
+            connection: connection.map(|key| key.id),
+            peer,
+        });
+        if !self.may_log(service) {
+            return;
+        }
+        let peer = peer.map(|peer| peer.to_string());
         let served = &self.services[service].service;
         tracing::error!(
             service = served.origin.service,

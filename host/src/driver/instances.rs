@@ -6,18 +6,16 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::task::{Wake, Waker};
+use std::time::Duration;
 
 use super::connections::ConnectionKey;
 use super::crew::Mail;
 use super::events::Event;
 use super::recycle::Work;
-use super::shutdown::{Exit, Phase};
+use super::shutdown::Phase;
 use super::{Driver, Due, Ready};
-use crate::core::{CloseReason, DeadlineKey, DirectWire};
-use crate::guest::{
-    self, Call, ConnectionNumber, Exports, Fault, Outcome, PendingNumber, Returned, Step,
-};
-use crate::limits::per_turn;
+use crate::core::{CloseReason, DeadlineKey, DirectWire, Ledger};
+use crate::guest::{self, ConnectionNumber, Exports, PendingNumber};
 use crate::reactor::Mailbox;
 use crate::service::Isolation;
 use crate::web;
@@ -25,7 +23,7 @@ use crate::web;
 /// Names an instance: its place in the table, and a number that is never given twice, since places are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct InstanceKey {
-    place: usize,
+    pub place: usize,
     id: u64,
 }
 
@@ -45,27 +43,33 @@ pub(super) struct Instance {
     id: u64,
     pub service: usize,
     pub role: Role,
-    exports: Exports,
+    pub exports: Exports,
     pub guest: guest::Instance,
-    waker: Arc<InstanceWaker>,
-    events: VecDeque<Event>,
+    pub waker: Arc<InstanceWaker>,
+    pub events: VecDeque<Event>,
     pub connections: BTreeMap<ConnectionNumber, ConnectionKey>,
     pub timers: BTreeMap<PendingNumber, DeadlineKey>,
     /// Dropping one cancels it.
     pub fetches: BTreeMap<PendingNumber, web::Fetch>,
     /// Connections with data that wait for the running handler to return.
-    blocked: Vec<ConnectionKey>,
-    queued: bool,
+    pub blocked: Vec<ConnectionKey>,
+    pub queued: bool,
     /// Set while a handler is suspended.
-    suspended: Option<DeadlineKey>,
-    leaving: Leaving,
+    pub suspended: Option<DeadlineKey>,
+    pub leaving: Leaving,
     /// What it has served, for [`recycle`](super::recycle).
     pub work: Work,
+    /// What it has used.
+    pub ledger: Ledger,
+    /// How long the running handler has kept it busy so far.
+    pub call_busy: Duration,
+    /// The connection that the running handler is about.
+    pub about: Option<ConnectionKey>,
 }
 
 /// How far an instance is on its way out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Leaving {
+pub(super) enum Leaving {
     No,
     /// It takes no new connections, and leaves when its last one has gone.
     WhenAlone,
@@ -77,11 +81,11 @@ enum Leaving {
 
 /// Called by wasmtime when it can go on with an instance.
 #[derive(Debug)]
-struct InstanceWaker {
+pub(super) struct InstanceWaker {
     key: InstanceKey,
     mailbox: Mailbox<Mail>,
     /// One message at a time is enough.
-    sent: AtomicBool,
+    pub sent: AtomicBool,
 }
 
 impl Wake for InstanceWaker {
@@ -130,6 +134,11 @@ impl Instance {
 impl Driver {
     pub(super) fn instance(&mut self, key: InstanceKey) -> Option<&mut Instance> {
         let instance = self.instances.get_mut(key.place)?;
+        (instance.id == key.id).then_some(instance)
+    }
+
+    pub(super) fn instance_at(&self, key: InstanceKey) -> Option<&Instance> {
+        let instance = self.instances.get(key.place)?;
         (instance.id == key.id).then_some(instance)
     }
 
@@ -219,6 +228,9 @@ impl Driver {
             suspended: None,
             leaving: Leaving::No,
             work: Work::default(),
+            ledger: Ledger::default(),
+            call_busy: Duration::ZERO,
+            about: None,
         });
         if exports.lifecycle {
             self.push_event(key, Event::Start);
@@ -248,9 +260,7 @@ impl Driver {
         if seats.iter().any(|served| served.seat.is_starting()) {
             return false;
         }
-        let mut open = seats
-            .iter()
-            .filter(|served| served.seat.is_open());
+        let mut open = seats.iter().filter(|served| served.seat.is_open());
         // What waits for one at another driver is bounded by the connections that the service may have.
         open.any(|served| {
             let here = served
@@ -326,182 +336,6 @@ impl Driver {
         }
     }
 
-    /// Delivers queued events, within the instance's budget.
-    pub(super) fn deliver_events(&mut self, key: InstanceKey) {
-        if let Some(instance) = self.instance(key) {
-            instance.queued = false;
-        }
-        for _ in 0..per_turn::CALLS_MAX {
-            let Some(instance) = self.instance(key) else {
-                return;
-            };
-            if instance.guest.is_busy() {
-                return;
-            }
-            let Some(event) = instance.events.pop_front() else {
-                return self.instance_is_idle(key);
-            };
-            if let Some(call) = self.call_for(key, event) {
-                self.call(key, call);
-            }
-        }
-        if let Some(instance) = self.instance(key) {
-            instance.queued = true;
-            self.carried.push(Ready::Instance(key));
-        }
-    }
-
-    /// The call that tells of an event, unless the guest has no handler for it or does not want it any more.
-    fn call_for(&mut self, key: InstanceKey, event: Event) -> Option<Call> {
-        let instance = self.instances.get_mut(key.place)?;
-        let exports = instance.exports;
-        match event {
-            Event::Start => Some(Call::Start),
-            Event::Execute => Some(Call::Execute),
-            Event::Made(number) => Some(Call::ConnectionMade(number)),
-            Event::ReadClosed(number) => Some(Call::ReadClosed(number)),
-            Event::Drained(number) => Some(Call::Drained(number)),
-            Event::Lost(number, reason) => Some(Call::ConnectionLost(number, reason)),
-            Event::Outcome(number) => match instance.guest.take_outcome(number)? {
-                Outcome::Timer => exports.timer.then_some(Call::TimerFired(number)),
-                Outcome::Page(page) => exports.page.then_some(Call::PageReceived(number, page)),
-            },
-        }
-    }
-
-    /// No event is left: the instance leaves if it is to, or takes data again.
-    fn instance_is_idle(&mut self, key: InstanceKey) {
-        let Some(instance) = self.instance(key) else {
-            return;
-        };
-        match instance.leaving {
-            Leaving::No | Leaving::WhenAlone => {
-                let service = instance.service;
-                for connection in std::mem::take(&mut instance.blocked) {
-                    self.queue_connection(connection);
-                }
-                self.service_may_accept_again(service);
-            }
-            Leaving::WhenIdle => {
-                instance.leaving = Leaving::Stopped;
-                if instance.exports.lifecycle {
-                    self.call(key, Call::Stop);
-                }
-                self.queue_instance(key);
-            }
-            Leaving::Stopped => self.remove_instance(key),
-        }
-    }
-
-    /// Calls a handler. The instance must not be busy.
-    pub(super) fn call(&mut self, key: InstanceKey, call: Call) {
-        let outbox = std::mem::take(&mut self.outbox);
-        if let Some(instance) = self.instance(key) {
-            let handler = call.handler();
-            let step = instance.guest.call(call, outbox);
-            self.after_step(key, handler, step);
-        }
-    }
-
-    /// Goes on with a suspended handler.
-    pub(super) fn resume(&mut self, key: InstanceKey) {
-        if let Some(instance) = self.instance(key)
-            && let Some(handler) = instance.guest.running()
-        {
-            let step = instance.guest.run();
-            self.after_step(key, handler, step);
-        }
-    }
-
-    /// The waker of an instance was called.
-    pub(super) fn instance_is_woken(&mut self, key: InstanceKey) {
-        if let Some(instance) = self.instance(key) {
-            instance.waker.sent.store(false, Ordering::Release);
-            if instance.guest.is_preempted() {
-                self.preempted.push_back(key);
-            } else {
-                self.ready.push_back(Ready::Resume(key));
-            }
-        }
-    }
-
-    fn after_step(&mut self, key: InstanceKey, handler: &'static str, step: Step) {
-        match step {
-            Step::Ended(fault) => self.instance_has_failed(key, handler, &fault),
-            Step::Suspended => {
-                self.apply_outbox(key);
-                self.handler_is_suspended(key, handler);
-            }
-            Step::Preempted => self.handler_is_suspended(key, handler),
-            Step::Returned(returned) => {
-                self.apply_outbox(key);
-                self.handler_has_returned(key, handler, returned);
-            }
-        }
-    }
-
-    fn handler_has_returned(&mut self, key: InstanceKey, handler: &str, returned: Returned) {
-        if let Some(buffer) = returned.buffer {
-            self.give_back_buffer(buffer);
-        }
-        let Some(instance) = self.instance(key) else {
-            return;
-        };
-        let was_suspended = instance.suspended.take();
-        instance.work.calls += 1;
-        let (service, role) = (instance.service, instance.role);
-        if !instance.events.is_empty()
-            || !instance.blocked.is_empty()
-            || instance.leaving != Leaving::No
-        {
-            self.queue_instance(key);
-        }
-        if let Some(deadline) = was_suspended {
-            self.deadlines.cancel(deadline);
-            self.services[service].census.resume();
-        }
-        if role == Role::Service {
-            match handler {
-                "start" => self.service_is_up(key),
-                _ => self.consider_recycling(key),
-            }
-        }
-        if let Some(error) = returned.error {
-            let guest = self.services[service].service.origin.guest.clone();
-            self.exit = Some(Exit::Failed { guest, error });
-        }
-    }
-
-    fn handler_is_suspended(&mut self, key: InstanceKey, handler: &'static str) {
-        let Some(instance) = self.instance(key) else {
-            return;
-        };
-        if instance.suspended.is_some() {
-            return;
-        }
-        let service = instance.service;
-        let is_leaving = instance.leaving != Leaving::No && instance.role == Role::Connection;
-        let served = &mut self.services[service];
-        let suspended = served.census.suspend();
-        let limits = &served.service.limits;
-        if is_leaving {
-            self.deadlines
-                .insert(self.now + limits.farewell_max, Due::Farewell(key));
-        }
-        let over = (suspended > limits.suspended_max).then_some(limits.suspended_max);
-        let deadline = self.now + limits.call_suspended_max;
-        let deadline = self.deadlines.insert(deadline, Due::SuspendedTooLong(key));
-        if let Some(instance) = self.instance(key) {
-            instance.suspended = Some(deadline);
-        }
-        if let Some(suspended_max) = over {
-            let message = format!(
-                "more than {suspended_max} handlers of the service are suspended (--suspended-max)"
-            );
-            self.instance_has_failed(key, handler, &Fault::limit(message));
-        }
-    }
-
     /// A connection of the instance is lost: its waits end, and it will be told.
     pub(super) fn connection_is_lost(
         &mut self,
@@ -543,6 +377,7 @@ impl Driver {
             self.deadlines.cancel(deadline);
         }
         let served = &mut self.services[instance.service];
+        served.account.instance_has_ended(&instance.ledger);
         if instance.suspended.is_some() {
             served.census.resume();
         }

@@ -2,7 +2,10 @@
 //! is the only one that knows them all; their rules are theirs.
 
 mod accept;
+mod accounts;
+mod calls;
 mod connections;
+mod control;
 mod crew;
 mod events;
 mod failures;
@@ -10,6 +13,7 @@ mod instances;
 mod linger;
 mod pending;
 mod recycle;
+mod report;
 mod seats;
 mod shutdown;
 
@@ -23,6 +27,7 @@ use std::time::{Duration, Instant};
 use slab::Slab;
 
 use accept::Listener;
+use accounts::Account;
 use connections::{Connection, ConnectionKey};
 use crew::{Census, Mail, Place};
 use instances::{Instance, InstanceKey};
@@ -30,13 +35,17 @@ use linger::Lingering;
 use seats::Seat;
 use shutdown::Phase;
 
-pub use crew::{Crew, Reloader};
+pub use control::Control;
+pub use crew::Crew;
+pub use report::{
+    Condition, ConnectionQuery, ConnectionReport, FAILURES_KEPT_MAX, Failure, Report, ServiceReport,
+};
 pub use shutdown::Exit;
 
 use crate::clock;
-use crate::core::{Backoff, Deadlines};
+use crate::core::{Backoff, Deadlines, RecordBudget};
 use crate::guest::{GuestCode, GuestHost, Outbox, PendingNumber};
-use crate::limits::per_turn;
+use crate::limits::{SERVICE_RECORDS_PER_SECOND_MAX, per_turn};
 use crate::reactor::{Event, Mailbox, Reactor, Signals, Token};
 use crate::service::Service;
 
@@ -93,6 +102,11 @@ struct Served {
     /// What takes the instance's place once it is ready.
     successor: Option<InstanceKey>,
     backoff: Backoff,
+    /// It takes no new connections any more, and ends when the last one has gone.
+    closed: bool,
+    account: Account,
+    /// What may still be logged about it in this second.
+    records: RecordBudget,
     /// Peers may wait that were not accepted because of a limit, which is logged once for each such time.
     accept_held: bool,
 }
@@ -163,6 +177,9 @@ impl Driver {
             up: false,
             successor: None,
             backoff: Backoff::new(RESTART_PAUSE.0, RESTART_PAUSE.1),
+            closed: false,
+            account: Account::new(),
+            records: RecordBudget::new(SERVICE_RECORDS_PER_SECOND_MAX),
             accept_held: false,
         };
         Ok(Self {
@@ -319,6 +336,12 @@ impl Driver {
         let number = self.last_id * self.place.mailboxes.len() as u64 + self.place.index as u64;
         self.last_id += 1;
         number + 1
+    }
+
+    /// Which of so many drivers has given this number.
+    fn home_of(id: u64, drivers: usize) -> Option<usize> {
+        let home = id.checked_sub(1)? % drivers as u64;
+        usize::try_from(home).ok()
     }
 }
 

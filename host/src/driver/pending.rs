@@ -48,6 +48,9 @@ impl Driver {
                 }
             }
             Command::CallLater(number, delay_ms) => {
+                if let Some(instance) = self.instance(key) {
+                    instance.ledger.timers += 1;
+                }
                 let at = self.now + Duration::from_millis(u64::from(delay_ms));
                 let deadline = self.deadlines.insert(at, Due::Timer(key, number));
                 match self.instance(key) {
@@ -75,6 +78,7 @@ impl Driver {
         let deliver = move |page| mailbox.send(Mail::Page(key, number, page));
         let fetch = self.services[service].service.web.fetch(request, deliver);
         if let Some(instance) = self.instance(key) {
+            instance.ledger.fetches += 1;
             instance.fetches.insert(number, fetch);
         }
     }
@@ -106,6 +110,7 @@ impl Driver {
                     }
                 }
                 Ok(Mail::AcceptAgain(service)) => self.service_may_accept_again(service),
+                Ok(Mail::Order(order)) => self.take_order(order),
                 Ok(Mail::Signal(signal)) => self.stop(signal),
                 Ok(Mail::Quit) => self.exit = Some(Exit::Drained),
                 Err(_) => return,

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use super::Driver;
 use super::crew::Mail;
+use super::report::Condition;
 use crate::service::{Choice, Isolation, Service};
 
 /// One seat, as every driver knows it. A service without shared instances has one all the same, of which only the place counts.
@@ -64,6 +65,14 @@ impl Seat {
     /// Whether its instance may take connections.
     pub fn is_open(&self) -> bool {
         self.state.load(Ordering::SeqCst) == OPEN
+    }
+
+    pub fn condition(&self) -> Condition {
+        match self.state.load(Ordering::SeqCst) {
+            STARTING => Condition::Starting,
+            OPEN => Condition::Up,
+            _ => Condition::Restarting,
+        }
     }
 
     /// Whether its first instance is not there yet, and has not failed.

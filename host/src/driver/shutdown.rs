@@ -47,12 +47,16 @@ impl Driver {
     /// The host is asked to stop.
     pub(super) fn stop(&mut self, signal: Signal) {
         match self.phase {
-            Phase::Serving => self.start_drain(),
+            Phase::Serving => self.drain(),
             Phase::Draining => self.exit = Some(Exit::Aborted(signal)),
         }
     }
 
-    fn start_drain(&mut self) {
+    /// Accepts nobody any more, and ends when connections have finished or had their time.
+    pub(super) fn drain(&mut self) {
+        if self.phase == Phase::Draining {
+            return;
+        }
         self.phase = Phase::Draining;
         self.stop_listening();
         if self.place.is_first() {

@@ -1,11 +1,12 @@
 //! A guest's log records. Knows how they are addressed and how many there may be, not where they go.
 
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::exchange::Shared;
 use super::state::Origin;
 use crate::clock;
+use crate::core::{Admission, RecordBudget};
 use crate::limits::{GUEST_RECORDS_PER_SECOND_MAX, LOG_MESSAGE_MAX_BYTES};
 
 #[derive(Clone, Copy, Debug)]
@@ -17,41 +18,20 @@ pub(super) enum Level {
     Error,
 }
 
-/// How many records the guests of one service may still write in this second: a guest that floods the log must not make
-/// others' records be dropped.
-#[derive(Debug, Default)]
-pub struct LogBudget(Mutex<Second>);
+/// How many records the guests of one service may still write in this second.
+#[derive(Debug)]
+pub struct LogBudget(Mutex<RecordBudget>);
 
-#[derive(Debug, Default)]
-struct Second {
-    since: Option<Instant>,
-    records: u32,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Admission {
-    Write,
-    /// The first that is dropped in this second: to be said once.
-    Last,
-    Drop,
+impl Default for LogBudget {
+    fn default() -> Self {
+        Self(Mutex::new(RecordBudget::new(GUEST_RECORDS_PER_SECOND_MAX)))
+    }
 }
 
 impl LogBudget {
     fn take(&self, now: Instant) -> Admission {
-        let mut second = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let since = *second.since.get_or_insert(now);
-        if now.saturating_duration_since(since) >= Duration::from_secs(1) {
-            *second = Second {
-                since: Some(now),
-                records: 0,
-            };
-        }
-        second.records = second.records.saturating_add(1);
-        match second.records.cmp(&(GUEST_RECORDS_PER_SECOND_MAX + 1)) {
-            std::cmp::Ordering::Less => Admission::Write,
-            std::cmp::Ordering::Equal => Admission::Last,
-            std::cmp::Ordering::Greater => Admission::Drop,
-        }
+        let mut budget = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        budget.take(now)
     }
 }
 
@@ -92,24 +72,5 @@ pub(super) fn write(shared: &Shared, origin: &Origin, level: Level, message: &st
         Level::Info => record!(info),
         Level::Warn => record!(warn),
         Level::Error => record!(error),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_flood_is_cut_each_second_and_said_once() {
-        let budget = LogBudget::default();
-        let start = clock::now();
-        for second in 0..2 {
-            let now = start + Duration::from_secs(second);
-            for _ in 0..GUEST_RECORDS_PER_SECOND_MAX {
-                assert_eq!(budget.take(now), Admission::Write);
-            }
-            assert_eq!(budget.take(now), Admission::Last);
-            assert_eq!(budget.take(now), Admission::Drop);
-        }
     }
 }

@@ -70,6 +70,13 @@ pub enum Step {
     Ended(Fault),
 }
 
+impl Step {
+    /// Whether the handler will not go on.
+    pub fn is_over(&self) -> bool {
+        matches!(self, Self::Returned(_) | Self::Ended(_))
+    }
+}
+
 impl Instance {
     /// Prepares an instance. `waker` is called when the instance is to be [`run`](Self::run) again because of something
     /// that only wasmtime knows: a WASI timer, the end of a slice.

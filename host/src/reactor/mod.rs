@@ -220,6 +220,11 @@ impl Reactor {
         self.sockets.get_mut(token.0)
     }
 
+    /// How many bytes were received from a socket, and sent on it.
+    pub fn traffic(&self, token: Token) -> Option<(u64, u64)> {
+        Some(self.sockets.get(token.0)?.traffic())
+    }
+
     /// Closes a socket in order: what was sent is still delivered.
     pub fn close(&mut self, token: Token) {
         if let Some(socket) = self.sockets.try_remove(token.0) {

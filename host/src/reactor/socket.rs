@@ -3,6 +3,7 @@
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr};
 use std::os::fd::{AsRawFd, RawFd};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -18,7 +19,20 @@ use crate::endpoint::Endpoint;
 pub struct Socket(Arc<Stream>);
 
 #[derive(Debug)]
-struct Stream(TcpStream);
+struct Stream {
+    stream: TcpStream,
+    /// Written by the socket's thread alone: they are atomic because a [`DirectWire`] is shared.
+    received_bytes: AtomicU64,
+    sent_bytes: AtomicU64,
+}
+
+/// Adds without the cost of an operation that others could interrupt: nobody else writes.
+fn count(counter: &AtomicU64, bytes: usize) {
+    counter.store(
+        counter.load(Ordering::Relaxed) + bytes as u64,
+        Ordering::Relaxed,
+    );
+}
 
 /// What came of reading.
 #[derive(Debug)]
@@ -43,11 +57,27 @@ impl Socket {
         // A protocol that answers in pieces must not wait for the peer's delayed acknowledgement of the first. A socket
         // that cannot be set so is slow or already reset, and works or says so later.
         let _ = stream.set_nodelay(true);
-        Self(Arc::new(Stream(stream)))
+        Self(Arc::new(Stream {
+            stream,
+            received_bytes: AtomicU64::new(0),
+            sent_bytes: AtomicU64::new(0),
+        }))
     }
 
     fn stream(&self) -> &TcpStream {
-        &self.0.0
+        &self.0.stream
+    }
+
+    pub(super) fn traffic(&self) -> (u64, u64) {
+        let Stream {
+            received_bytes,
+            sent_bytes,
+            ..
+        } = &*self.0;
+        (
+            received_bytes.load(Ordering::Relaxed),
+            sent_bytes.load(Ordering::Relaxed),
+        )
     }
 
     pub(super) fn descriptor(&self) -> RawFd {
@@ -82,10 +112,13 @@ impl Socket {
                 Ok(0) => Read::Closed,
                 // epoll(7): on a stream a short read means that the socket is drained, which saves the read that would
                 // only say so.
-                Ok(count) => Read::Bytes {
-                    count,
-                    all: count < into.len(),
-                },
+                Ok(read) => {
+                    count(&self.0.received_bytes, read);
+                    Read::Bytes {
+                        count: read,
+                        all: read < into.len(),
+                    }
+                }
                 Err(error) => match error.kind() {
                     ErrorKind::Interrupted => continue,
                     ErrorKind::WouldBlock => Read::WouldBlock,
@@ -99,9 +132,12 @@ impl Socket {
 impl DirectWire for Stream {
     fn send(&self, bytes: &[u8]) -> Sent {
         loop {
-            return match (&self.0).write(bytes) {
+            return match (&self.stream).write(bytes) {
                 Ok(0) => Sent::Full,
-                Ok(count) => Sent::Bytes(count),
+                Ok(written) => {
+                    count(&self.sent_bytes, written);
+                    Sent::Bytes(written)
+                }
                 Err(error) => match error.kind() {
                     ErrorKind::Interrupted => continue,
                     ErrorKind::WouldBlock => Sent::Full,

@@ -1,0 +1,227 @@
+//! What guests and peers have used, counted where it happens, and summed up when somebody asks.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+
+use super::instances::{Instance, InstanceKey, Role};
+use super::report::{
+    Condition, ConnectionQuery, ConnectionReport, FAILURES_KEPT_MAX, Failure, Report, ServiceReport,
+};
+use super::seats::is_spread;
+use super::{Connection, Driver, Served};
+use crate::core::Ledger;
+
+/// What a driver has counted for one seat.
+#[derive(Debug)]
+pub(super) struct Account {
+    /// Of instances and connections that have ended.
+    past: Ledger,
+    call_times: Histogram<u64>,
+    pub connections_made: u64,
+    pub connections_refused: u64,
+    pub failures: u64,
+    pub restarts: u64,
+    pub share_waits: u64,
+    recent_failures: VecDeque<Failure>,
+}
+
+impl Account {
+    pub fn new() -> Self {
+        Self {
+            past: Ledger::default(),
+            call_times: call_times(),
+            connections_made: 0,
+            connections_refused: 0,
+            failures: 0,
+            restarts: 0,
+            share_waits: 0,
+            recent_failures: VecDeque::new(),
+        }
+    }
+
+    pub fn failed(&mut self, failure: Failure) {
+        self.failures += 1;
+        if self.recent_failures.len() == FAILURES_KEPT_MAX {
+            self.recent_failures.pop_front();
+        }
+        self.recent_failures.push_back(failure);
+    }
+
+    pub fn connection_has_ended(&mut self, ledger: &Ledger) {
+        self.past.received_bytes += ledger.received_bytes;
+        self.past.sent_bytes += ledger.sent_bytes;
+    }
+
+    pub fn instance_has_ended(&mut self, ledger: &Ledger) {
+        self.past.add(ledger);
+    }
+
+    pub fn call_has_returned(&mut self, busy: Duration) {
+        let nanos = u64::try_from(busy.as_nanos()).unwrap_or(u64::MAX);
+        self.call_times.saturating_record(nanos);
+    }
+}
+
+/// From a tenth of a microsecond to a minute, in steps of a sixteenth or less: some 4 KiB.
+fn call_times() -> Histogram<u64> {
+    Histogram::new_with_bounds(100, 60_000_000_000, 1).expect("the bounds are in order")
+}
+
+impl Driver {
+    /// A guest has run for so long without giving the others a turn, for this connection if it is one's.
+    pub(super) fn guest_ran(&mut self, key: InstanceKey, took: Duration, done: bool) {
+        let Some(instance) = self.instance(key) else {
+            return;
+        };
+        instance.ledger.ran(took);
+        instance.call_busy += took;
+        let service = instance.service;
+        if done {
+            instance.ledger.calls += 1;
+            let busy = std::mem::take(&mut instance.call_busy);
+            self.services[service].account.call_has_returned(busy);
+        }
+        let Some(instance) = self.instance(key) else {
+            return;
+        };
+        // With one connection, its ledger is the instance's.
+        if instance.role == Role::Service
+            && let Some(connection) = instance.about
+            && let Some(connection) = self.connection(connection)
+        {
+            connection.ledger.ran(took);
+            connection.ledger.calls += u64::from(done);
+        }
+    }
+
+    /// What a connection has used, its instance's part included if that is its own.
+    pub(super) fn ledger_of(&self, connection: &Connection) -> Ledger {
+        let mut ledger = connection.ledger;
+        if let Some(instance) = self.own_instance(connection) {
+            ledger = instance.ledger;
+        }
+        if let Some((received, sent)) = self.reactor.traffic(connection.key.token) {
+            ledger.received_bytes = received;
+            ledger.sent_bytes = sent;
+        }
+        ledger
+    }
+
+    fn own_instance(&self, connection: &Connection) -> Option<&Instance> {
+        let instance = self.instance_at(connection.instance)?;
+        (instance.role == Role::Connection).then_some(instance)
+    }
+
+    /// This driver's part of everything.
+    pub(super) fn report(&self) -> Report {
+        let mut services: Vec<ServiceReport> = Vec::new();
+        let mut places: Vec<Option<usize>> = Vec::new();
+        for (seat, served) in self.services.iter().enumerate() {
+            if !self.houses(seat) && !self.place.is_first() {
+                places.push(None);
+                continue;
+            }
+            let report = self.report_of(served);
+            let same = services.iter().position(|other| other.name == report.name);
+            match same {
+                Some(place) => services[place].add(&report),
+                None => services.push(report),
+            }
+            places.push(same.or(Some(services.len() - 1)));
+        }
+        let place_of = |seat: usize| places.get(seat).copied().flatten();
+        for (_, instance) in &self.instances {
+            if let Some(place) = place_of(instance.service) {
+                let report = &mut services[place];
+                report.instances += 1;
+                report.memory_bytes += instance.guest.memory_bytes() as u64;
+                report.pending += (instance.timers.len() + instance.fetches.len()) as u64;
+                report.ledger.add(&instance.ledger);
+            }
+        }
+        for connection in self.connections.iter().flatten() {
+            if let Some(place) = place_of(connection.service) {
+                let report = &mut services[place];
+                report.connections += 1;
+                report.buffered_bytes += connection.buffered_bytes() as u64;
+                if let Some((received, sent)) = self.reactor.traffic(connection.key.token) {
+                    report.ledger.received_bytes += received;
+                    report.ledger.sent_bytes += sent;
+                }
+            }
+        }
+        Report {
+            reactor: self.place.index,
+            services,
+        }
+    }
+
+    fn report_of(&self, served: &Served) -> ServiceReport {
+        let account = &served.account;
+        ServiceReport {
+            name: served.service.origin.service.clone(),
+            isolation: served.service.isolation,
+            condition: self.condition(served),
+            connections: 0,
+            connections_made: account.connections_made,
+            connections_refused: account.connections_refused,
+            instances: 0,
+            memory_bytes: 0,
+            pending: 0,
+            buffered_bytes: 0,
+            ledger: account.past,
+            call_times: account.call_times.clone(),
+            failures: account.failures,
+            restarts: account.restarts,
+            share_waits: account.share_waits,
+            recent_failures: account.recent_failures.iter().cloned().collect(),
+        }
+    }
+
+    fn condition(&self, served: &Served) -> Condition {
+        if served.closed {
+            Condition::Draining
+        } else if is_spread(&served.service) || !served.service.serves_connections() {
+            Condition::Up
+        } else {
+            served.seat.condition()
+        }
+    }
+
+    /// The connections that are asked for, by their ids.
+    pub(super) fn connection_reports(&self, query: &ConnectionQuery) -> Vec<ConnectionReport> {
+        let wanted = |connection: &&Connection| {
+            let name = &self.services[connection.service].service.origin.service;
+            connection.key.id > query.after
+                && query.service.as_ref().is_none_or(|service| service == name)
+        };
+        let mut found: Vec<&Connection> = self
+            .connections
+            .iter()
+            .flatten()
+            .map(|connection| &**connection)
+            .filter(wanted)
+            .collect();
+        found.sort_unstable_by_key(|connection| connection.key.id);
+        found.truncate(query.count_max);
+        let report = |connection: &Connection| ConnectionReport {
+            id: connection.key.id,
+            service: self.services[connection.service]
+                .service
+                .origin
+                .service
+                .clone(),
+            peer: connection.peer,
+            reactor: self.place.index,
+            age: self.now.saturating_duration_since(connection.made_at),
+            buffered_bytes: connection.buffered_bytes() as u64,
+            memory_bytes: self
+                .own_instance(connection)
+                .map(|instance| instance.guest.memory_bytes() as u64),
+            ledger: self.ledger_of(connection),
+        };
+        found.into_iter().map(report).collect()
+    }
+}
