@@ -4,6 +4,8 @@
 use std::num::NonZero;
 use std::time::Duration;
 
+use crate::core::ConnectionLimits;
+
 /// The limits of one service.
 #[derive(Clone, Debug)]
 pub struct Limits {
@@ -68,6 +70,19 @@ pub struct Limits {
     pub pages_held_max_bytes: u64,
     /// How long one request may take, redirects included.
     pub fetch_timeout_max: Duration,
+}
+
+impl Limits {
+    /// Those that the core keeps for each connection.
+    pub fn of_connection(&self) -> ConnectionLimits {
+        ConnectionLimits {
+            write_buffer_high_bytes: self.write_buffer_high_bytes,
+            write_buffer_low_bytes: self.write_buffer_low_bytes,
+            write_buffer_max_bytes: self.write_buffer_max_bytes,
+            write_stall_max: self.write_stall_max,
+            write_bytes_per_second_max: self.write_bytes_per_second_max,
+        }
+    }
 }
 
 impl Default for Limits {

@@ -13,7 +13,7 @@ use super::watch::Watch;
 use super::{RunArgs, error_label};
 use wisted::driver::{Crew, Exit};
 use wisted::endpoint::Endpoint;
-use wisted::guest::{self, CodeCache, GuestCode, GuestHost, LogBudget, Origin, PoolSize};
+use wisted::guest::{self, CodeCache, GuestCode, GuestHost, Origin, PoolSize};
 use wisted::limits::Limits;
 use wisted::logs;
 use wisted::service::{Isolation, Recycle, Service};
@@ -67,12 +67,11 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode> {
     let side = Side::start().context("the side thread cannot be started")?;
     let web = WebClient::new(&side, grants, web_limits(&limits), &args.ca_files)?;
     let service = Service {
-        origin: Arc::new(Origin {
-            service: file.name.clone(),
-            guest: file.name.clone(),
-            config: sorted_config(args.config)?,
-            log_budget: LogBudget::default(),
-        }),
+        origin: Arc::new(Origin::new(
+            file.name.clone(),
+            file.name.clone(),
+            sorted_config(args.config)?,
+        )),
         endpoints,
         isolation,
         instances,

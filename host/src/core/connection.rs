@@ -1,9 +1,10 @@
 //! The state of one connection: may it read, what must it send, when does it end. It is told what happened and sends
 //! through a [`Wire`]; it knows neither the socket behind that nor the guest that it serves.
 
+use std::num::NonZero;
 use std::time::{Duration, Instant};
 
-use super::{CloseReason, Transport, TransportCommand};
+use super::{CloseReason, Pace, Transport, TransportCommand};
 
 /// The limits of a connection; see [`crate::limits::Limits`] for each.
 #[derive(Clone, Copy, Debug)]
@@ -16,6 +17,8 @@ pub struct ConnectionLimits {
     pub write_buffer_max_bytes: usize,
     /// The connection ends when unsent bytes have made no progress for so long.
     pub write_stall_max: Duration,
+    /// So many bytes are sent in a second; more wait.
+    pub write_bytes_per_second_max: Option<NonZero<u32>>,
 }
 
 /// What a connection sends through: a socket, or a fake in tests.
@@ -74,6 +77,8 @@ pub struct Connection {
     ending: Option<Ending>,
     /// When the buffer last became non-empty or shorter.
     progress_at: Instant,
+    /// What may be sent in a second. Rare, and boxed so that it costs others little.
+    write_pace: Option<Box<Pace>>,
 }
 
 impl Connection {
@@ -91,7 +96,20 @@ impl Connection {
             losing: false,
             ending: None,
             progress_at: now,
+            write_pace: write_pace(&limits, now),
         }
+    }
+
+    /// From here on these limits hold. Call [`flush`](Self::flush) afterwards: they may let more be sent.
+    pub fn set_limits(&mut self, limits: ConnectionLimits, now: Instant) {
+        self.transport.set_watermarks(
+            limits.write_buffer_high_bytes,
+            limits.write_buffer_low_bytes,
+        );
+        if limits.write_bytes_per_second_max != self.limits.write_bytes_per_second_max {
+            self.write_pace = write_pace(&limits, now);
+        }
+        self.limits = limits;
     }
 
     /// Whether data is wanted from the peer now. Ask before each read.
@@ -152,9 +170,14 @@ impl Connection {
     pub fn flush(&mut self, wire: &mut impl Wire, now: Instant) -> bool {
         let mut drained = false;
         while self.wants_write() {
-            match wire.send(self.transport.unsent()) {
+            let may = self.may_send(self.transport.buffered_bytes(), now);
+            if may == 0 {
+                break;
+            }
+            match wire.send(&self.transport.unsent()[..may]) {
                 Sent::Bytes(count) => {
                     self.progress_at = now;
+                    self.has_sent(count);
                     drained |= self.transport.advance(count);
                 }
                 Sent::Full => break,
@@ -181,6 +204,20 @@ impl Connection {
     /// The operating system reported an error.
     pub fn failed(&mut self, error: String) {
         self.end(Ending::Abort(CloseReason::Lost(error)));
+    }
+
+    /// The connection is over for a reason of the host's: its time is up.
+    pub fn expire(&mut self, reason: String) {
+        self.end(Ending::Close(CloseReason::Lost(reason)));
+    }
+
+    /// When to call [`flush`](Self::flush) although the socket will not report: more may be sent then than now.
+    pub fn pace_deadline(&mut self, now: Instant) -> Option<Instant> {
+        if !self.wants_write() {
+            return None;
+        }
+        let pace = self.write_pace.as_deref_mut()?;
+        (pace.left(now) == 0).then(|| now + pace.wait_for_more())
     }
 
     /// When to call [`check_stall`](Self::check_stall): the connection ends then unless bytes are sent before.
@@ -210,8 +247,15 @@ impl Connection {
         let mut rest = bytes;
         // Straight to the socket while nothing waits: most bytes are never copied into the buffer.
         while self.transport.is_empty() && !rest.is_empty() {
-            match wire.send(rest) {
-                Sent::Bytes(count) => rest = &rest[count.min(rest.len())..],
+            let may = self.may_send(rest.len(), now);
+            if may == 0 {
+                break;
+            }
+            match wire.send(&rest[..may]) {
+                Sent::Bytes(count) => {
+                    self.has_sent(count);
+                    rest = &rest[count.min(rest.len())..];
+                }
                 Sent::Full => break,
                 Sent::Failed(error) => return self.failed(error),
             }
@@ -226,6 +270,20 @@ impl Connection {
             self.progress_at = now;
         }
         self.transport.push(rest);
+    }
+
+    /// How many of so many bytes may be sent now.
+    fn may_send(&mut self, wanted: usize, now: Instant) -> usize {
+        match self.write_pace.as_deref_mut() {
+            Some(pace) => wanted.min(usize::try_from(pace.left(now)).unwrap_or(usize::MAX)),
+            None => wanted,
+        }
+    }
+
+    fn has_sent(&mut self, count: usize) {
+        if let Some(pace) = &mut self.write_pace {
+            pace.take(count as u64);
+        }
     }
 
     fn overflow(&mut self) {
@@ -256,6 +314,11 @@ impl Connection {
     fn end(&mut self, ending: Ending) {
         self.ending.get_or_insert(ending);
     }
+}
+
+fn write_pace(limits: &ConnectionLimits, now: Instant) -> Option<Box<Pace>> {
+    let per_second = limits.write_bytes_per_second_max?;
+    Some(Box::new(Pace::of_bytes(per_second.get(), now)))
 }
 
 #[cfg(test)]

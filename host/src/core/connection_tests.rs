@@ -49,6 +49,7 @@ const LIMITS: ConnectionLimits = ConnectionLimits {
     write_buffer_low_bytes: 4,
     write_buffer_max_bytes: 20,
     write_stall_max: Duration::from_secs(30),
+    write_bytes_per_second_max: None,
 };
 
 fn connection() -> (Connection, Instant) {
@@ -230,4 +231,45 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn sends_no_faster_than_it_may_and_drops_nothing() {
+    let now = Instant::now();
+    let limits = ConnectionLimits {
+        write_buffer_high_bytes: 1_000,
+        write_buffer_max_bytes: 1_000,
+        write_bytes_per_second_max: NonZero::new(100),
+        ..LIMITS
+    };
+    let mut connection = Connection::new(limits, now);
+    let mut wire = FakeWire::with_room(1_000);
+    let all: Vec<u8> = (0..200).collect();
+    write(&mut connection, &all, &mut wire, now);
+    // A tenth of a second's worth at once.
+    assert_eq!(wire.sent.len(), 10);
+    let mut time = now;
+    while let Some(at) = connection.pace_deadline(time) {
+        assert!(at > time);
+        time = at;
+        connection.flush(&mut wire, time);
+        let may = 10 + (time - now).as_millis() as usize / 10;
+        assert!(wire.sent.len() <= may, "{} of {may}", wire.sent.len());
+    }
+    assert_eq!(wire.sent, all);
+    assert!((time - now).as_millis() >= 1_900);
+
+    // Without the limit the rest goes at once.
+    write(&mut connection, &all, &mut wire, time);
+    connection.set_limits(LIMITS, time);
+    connection.flush(&mut wire, time);
+    assert_eq!(wire.sent.len(), 400);
+}
+
+#[test]
+fn an_expired_connection_is_closed_in_order() {
+    let (mut connection, _) = connection();
+    connection.expire("idle for 5s".into());
+    let reason = CloseReason::Lost("idle for 5s".into());
+    assert_eq!(connection.ending(), Some(&Ending::Close(reason)));
 }

@@ -27,6 +27,11 @@ impl Pace {
         }
     }
 
+    /// So many bytes a second, in pieces of up to a tenth of that.
+    pub fn of_bytes(per_second: u32, now: Instant) -> Self {
+        Self::new(per_second, per_second / 10, now)
+    }
+
     /// How many may go on now.
     pub fn left(&mut self, now: Instant) -> u64 {
         let passed = now.saturating_duration_since(self.at).as_nanos();
@@ -39,6 +44,11 @@ impl Pace {
     /// So many went on: no more than [`left`](Self::left) said just now.
     pub fn take(&mut self, count: u64) {
         self.left_nano = self.left_nano.saturating_sub(u128::from(count) * NANO);
+    }
+
+    /// How long until so many may go on that it is worth it: half of what may at once.
+    pub fn wait_for_more(&self) -> Duration {
+        self.wait(self.burst.div_ceil(2))
     }
 
     /// How long until `count` may go on, or as many as ever may at once.

@@ -27,6 +27,14 @@ impl Transport {
         }
     }
 
+    /// From here on these watermarks hold.
+    pub fn set_watermarks(&mut self, high_bytes: usize, low_bytes: usize) {
+        self.high_bytes = high_bytes;
+        self.low_bytes = low_bytes.min(high_bytes);
+        // One that was above the old mark has to fall to the new low one all the same: the guest may wait to be told.
+        self.above |= self.buffered_bytes() > self.high_bytes;
+    }
+
     /// What is to be sent next, in order.
     pub fn unsent(&self) -> &[u8] {
         &self.bytes[self.sent..]

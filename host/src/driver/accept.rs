@@ -76,30 +76,13 @@ impl Driver {
         self.carried.push(Ready::Listener(index));
     }
 
-    fn may_accept(&mut self, service: usize) -> bool {
-        let at_limit = {
-            let served = &self.services[service];
-            let limits = &served.service.limits;
-            served.census.is_full(limits.connections_max)
-        };
-        let may = !at_limit && self.instance_may_take_connection(service);
-        let served = &mut self.services[service];
-        if at_limit && !served.accept_held {
-            tracing::warn!(
-                service = served.service.origin.service,
-                connections = served.census.connections(),
-                "the service has as many connections as it may (--connections-max): accepting nobody until one ends"
-            );
-        }
-        served.accept_held = !may;
-        may
-    }
-
     /// Whose turn it is to serve: drivers take peers one after the other, so that each has as many; shared instances as their
     /// service says.
     fn accepted(&mut self, service: usize, socket: Socket, peer: SocketAddr) {
+        if !self.admit(service, peer.ip()) {
+            return socket.refuse();
+        }
         let served = &mut self.services[service];
-        served.census.add();
         let (seat, home) = match served.service.isolation {
             Isolation::Connection => {
                 let home = served.next_home % self.place.mailboxes.len();
@@ -125,7 +108,7 @@ impl Driver {
             Ok(token) => token,
             Err(error) => {
                 tracing::warn!(%error, %peer, "a peer cannot be served");
-                return self.connection_has_gone(service);
+                return self.connection_has_gone(service, peer.ip());
             }
         };
         let id = self.next_id();
@@ -134,7 +117,7 @@ impl Driver {
         else {
             // The service's instance has failed since the peer was accepted.
             self.reactor.abort(token);
-            return self.connection_has_gone(service);
+            return self.connection_has_gone(service, peer.ip());
         };
         self.connections_open += 1;
         self.services[service].account.connections_made += 1;
@@ -145,7 +128,9 @@ impl Driver {
             self.connections.resize_with(token.index() + 1, || None);
         }
         self.connections[token.index()] = Some(Box::new(connection));
-        self.connection_is_made(ConnectionKey { token, id }, instance, number);
+        let key = ConnectionKey { token, id };
+        self.connection_is_made(key, instance, number);
+        self.start_its_time(key);
         tracing::debug!(
             service = self.services[service].service.origin.service,
             connection = id,

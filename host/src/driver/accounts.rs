@@ -1,7 +1,7 @@
 //! What guests and peers have used, counted where it happens, and summed up when somebody asks.
 
 use std::collections::VecDeque;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 
@@ -71,13 +71,17 @@ fn call_times() -> Histogram<u64> {
 
 impl Driver {
     /// A guest has run for so long without giving the others a turn, for this connection if it is one's.
-    pub(super) fn guest_ran(&mut self, key: InstanceKey, took: Duration, done: bool) {
+    pub(super) fn guest_ran(&mut self, key: InstanceKey, took: Duration, now: Instant, done: bool) {
         let Some(instance) = self.instance(key) else {
             return;
         };
         instance.ledger.ran(took);
         instance.call_busy += took;
         let service = instance.service;
+        self.spend_share(service, took, now);
+        let Some(instance) = self.instance(key) else {
+            return;
+        };
         if done {
             instance.ledger.calls += 1;
             let busy = std::mem::take(&mut instance.call_busy);

@@ -87,7 +87,8 @@ impl Driver {
             instance.about = about.and_then(|number| instance.connections.get(&number).copied());
             let began = clock::now();
             let step = instance.guest.call(call, outbox);
-            self.guest_ran(key, clock::now() - began, step.is_over());
+            let ended = clock::now();
+            self.guest_ran(key, ended - began, ended, step.is_over());
             self.after_step(key, handler, step);
         }
     }
@@ -99,7 +100,8 @@ impl Driver {
         {
             let began = clock::now();
             let step = instance.guest.run();
-            self.guest_ran(key, clock::now() - began, step.is_over());
+            let ended = clock::now();
+            self.guest_ran(key, ended - began, ended, step.is_over());
             self.after_step(key, handler, step);
         }
     }

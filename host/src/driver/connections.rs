@@ -1,15 +1,14 @@
 //! One connection's reading, writing and ending. Its rules are [`crate::core`]'s, its socket the reactor's; here they meet.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
+use super::allowance::Allowance;
 use super::crew::Mail;
 use super::events::Event;
 use super::instances::InstanceKey;
 use super::{Driver, Due, Ready};
-use crate::core::{
-    self, Admission, CloseReason, ConnectionLimits, Ending, Ledger, TransportCommand,
-};
+use crate::core::{self, Admission, CloseReason, Ending, Ledger, TransportCommand};
 use crate::guest::{Call, ConnectionNumber};
 use crate::limits::{Limits, SERVICE_RECORDS_PER_SECOND_MAX, per_turn};
 use crate::reactor::{Read, Token};
@@ -28,7 +27,7 @@ pub(super) struct Connection {
     pub instance: InstanceKey,
     pub number: ConnectionNumber,
     pub peer: SocketAddr,
-    state: core::Connection,
+    pub state: core::Connection,
     /// There may be data: readiness is reported once, so it is remembered until the socket has none left.
     readable: bool,
     /// The peer's data has an end, which no further event will announce: a short read does not mean that all is read.
@@ -40,6 +39,8 @@ pub(super) struct Connection {
     stall_pending: bool,
     /// What the instance was told last.
     buffered_bytes_told: usize,
+    /// What its service's limits let come and go, and how long it may last.
+    pub allowance: Allowance,
     pub made_at: Instant,
     /// What it has used. Of the bytes, only once it has ended: until then its socket counts them.
     pub ledger: Ledger,
@@ -57,25 +58,20 @@ impl Connection {
         limits: &Limits,
         now: Instant,
     ) -> Self {
-        let limits = ConnectionLimits {
-            write_buffer_high_bytes: limits.write_buffer_high_bytes,
-            write_buffer_low_bytes: limits.write_buffer_low_bytes,
-            write_buffer_max_bytes: limits.write_buffer_max_bytes,
-            write_stall_max: limits.write_stall_max,
-        };
         Self {
             key: ConnectionKey { token, id },
             service,
             instance,
             number,
             peer,
-            state: core::Connection::new(limits, now),
+            state: core::Connection::new(limits.of_connection(), now),
             readable: false,
             read_closed: false,
             hung_up: false,
             queued: false,
             stall_pending: false,
             buffered_bytes_told: 0,
+            allowance: Allowance::new(limits, now),
             made_at: now,
             ledger: Ledger::default(),
         }
@@ -86,7 +82,7 @@ impl Connection {
     }
 
     fn can_read(&self) -> bool {
-        self.readable && self.state.wants_read()
+        self.readable && !self.allowance.read_waits && self.state.wants_read()
     }
 }
 
@@ -210,9 +206,12 @@ impl Driver {
 
     /// One read, and what follows from it.
     fn read(&mut self, key: ConnectionKey, instance: InstanceKey, number: ConnectionNumber) {
+        let Some(may) = self.may_read(key) else {
+            return;
+        };
         let mut buffer = self.take_buffer();
         let read = match self.reactor.socket(key.token) {
-            Some(socket) => socket.read(&mut buffer),
+            Some(socket) => socket.read(&mut buffer[..may]),
             None => Read::WouldBlock,
         };
         let Some(connection) = self.connection(key) else {
@@ -220,6 +219,7 @@ impl Driver {
         };
         match read {
             Read::Bytes { count, all } => {
+                connection.allowance.has_read(count);
                 connection.readable = !all || connection.read_closed;
                 self.call(instance, Call::DataReceived(number, buffer, count));
                 return;
@@ -313,7 +313,7 @@ impl Driver {
 
     /// After anything that may have changed the connection's state: ends it, or keeps its deadline and what its instance
     /// was told.
-    fn settle(&mut self, key: ConnectionKey) {
+    pub(super) fn settle(&mut self, key: ConnectionKey) {
         let Some(connection) = self.connection(key) else {
             return;
         };
@@ -322,6 +322,12 @@ impl Driver {
             return self.end_connection(key, ending);
         }
         let buffered = connection.state.buffered_bytes();
+        if buffered > 0 && connection.allowance.is_paced {
+            self.schedule_sending(key);
+        }
+        let Some(connection) = self.connection(key) else {
+            return;
+        };
         if buffered == 0 && connection.buffered_bytes_told == 0 {
             return;
         }
@@ -361,7 +367,7 @@ impl Driver {
         };
         self.log_end(&connection, &reason);
         self.connection_is_lost(connection.instance, connection.number, reason);
-        self.connection_has_gone(connection.service);
+        self.connection_has_gone(connection.service, connection.peer.ip());
     }
 
     /// Takes a connection out of the table; its socket is still open.
@@ -369,6 +375,7 @@ impl Driver {
         self.connection(key)?;
         let mut connection = self.connections[key.token.index()].take()?;
         self.connections_open -= 1;
+        self.stop_its_time(&mut connection.allowance);
         connection.ledger = self.ledger_of(&connection);
         let served = &mut self.services[connection.service];
         served.account.connection_has_ended(&connection.ledger);
@@ -376,8 +383,8 @@ impl Driver {
     }
 
     /// A connection of the service has gone: others may come.
-    pub(super) fn connection_has_gone(&mut self, service: usize) {
-        let awaited = self.services[service].census.remove();
+    pub(super) fn connection_has_gone(&mut self, service: usize, peer: IpAddr) {
+        let awaited = self.services[service].census.remove(peer.to_canonical());
         if !self.place.is_first() {
             if awaited {
                 self.place.mailboxes[0].send(Mail::AcceptAgain(service));

@@ -1,10 +1,13 @@
 //! Several drivers, a thread each. They share nothing while they serve: the first one accepts, hands sockets on in turn, and
 //! is told when a connection of a service that was full has ended.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::io;
-use std::net::SocketAddr;
-use std::sync::Arc;
+use std::net::{IpAddr, SocketAddr};
+use std::num::NonZero;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -43,6 +46,8 @@ pub(super) enum Mail {
 pub(super) struct Census {
     connections: AtomicU32,
     suspended: AtomicU32,
+    /// Connections by their peers' addresses.
+    peers: Mutex<HashMap<IpAddr, u32>>,
     /// Somebody waits for a connection to end.
     awaited: AtomicBool,
 }
@@ -72,12 +77,28 @@ impl Census {
         self.suspended.fetch_sub(1, Ordering::SeqCst);
     }
 
-    pub fn add(&self) {
+    /// A connection more, unless its address has as many as may be.
+    pub fn add(&self, peer: IpAddr, per_peer_max: Option<NonZero<u32>>) -> bool {
+        let mut peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_peer = peers.entry(peer).or_default();
+        if per_peer_max.is_some_and(|max| *of_peer >= max.get()) {
+            return false;
+        }
+        *of_peer += 1;
         self.connections.fetch_add(1, Ordering::SeqCst);
+        true
     }
 
-    /// Returns whether somebody waits for it.
-    pub fn remove(&self) -> bool {
+    /// A connection less. Returns whether somebody waits for it.
+    pub fn remove(&self, peer: IpAddr) -> bool {
+        let mut peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Entry::Occupied(mut of_peer) = peers.entry(peer) {
+            *of_peer.get_mut() -= 1;
+            if *of_peer.get() == 0 {
+                of_peer.remove();
+            }
+        }
+        drop(peers);
         self.connections.fetch_sub(1, Ordering::SeqCst);
         self.awaited.swap(false, Ordering::SeqCst)
     }
@@ -233,15 +254,32 @@ impl Drop for Alarm {
 mod tests {
     use super::*;
 
+    const PEER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
     #[test]
     fn whoever_ends_a_connection_of_a_full_service_is_told_to_tell() {
         let census = Census::default();
-        census.add();
+        assert!(census.add(PEER, None));
         assert!(!census.is_full(2));
-        census.add();
+        assert!(census.add(PEER, None));
         assert!(census.is_full(2));
-        assert!(census.remove());
-        assert!(!census.remove());
+        assert!(census.remove(PEER));
+        assert!(!census.remove(PEER));
         assert_eq!(census.connections(), 0);
+    }
+
+    #[test]
+    fn one_address_has_so_many_and_no_more_and_leaves_nothing_behind() {
+        let (census, two) = (Census::default(), NonZero::new(2));
+        let other = IpAddr::from([10, 0, 0, 1]);
+        assert!(census.add(PEER, two) && census.add(PEER, two));
+        assert!(!census.add(PEER, two));
+        assert!(census.add(other, two));
+        census.remove(PEER);
+        assert!(census.add(PEER, two));
+        for peer in [PEER, PEER, other] {
+            census.remove(peer);
+        }
+        assert!(census.peers.lock().unwrap().is_empty());
     }
 }

@@ -46,7 +46,7 @@ impl Driver {
             if let Some(taken) = self.take_connection(connection) {
                 self.reactor.abort(connection.token);
                 self.log_end(&taken, &CloseReason::GuestFailed);
-                self.connection_has_gone(service);
+                self.connection_has_gone(service, taken.peer.ip());
             }
         }
         match role {

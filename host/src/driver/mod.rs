@@ -3,6 +3,8 @@
 
 mod accept;
 mod accounts;
+mod admission;
+mod allowance;
 mod calls;
 mod connections;
 mod control;
@@ -15,6 +17,7 @@ mod pending;
 mod recycle;
 mod report;
 mod seats;
+mod share;
 mod shutdown;
 
 use std::collections::VecDeque;
@@ -28,11 +31,13 @@ use slab::Slab;
 
 use accept::Listener;
 use accounts::Account;
+use admission::AcceptPace;
 use connections::{Connection, ConnectionKey};
 use crew::{Census, Mail, Place};
 use instances::{Instance, InstanceKey};
 use linger::Lingering;
 use seats::Seat;
+use share::Held;
 use shutdown::Phase;
 
 pub use control::Control;
@@ -79,6 +84,16 @@ enum Due {
     /// A service's instance is to be started again.
     Restart(usize),
     LingerOver(Token, u64),
+    /// A connection may read on, or send on.
+    ReadOn(ConnectionKey),
+    SendOn(ConnectionKey),
+    /// A connection may have been idle for too long, or have lasted for as long as it may.
+    LookWhetherIdle(ConnectionKey),
+    LifetimeOver(ConnectionKey),
+    /// A service may accept on.
+    AcceptOn(usize),
+    /// A service that had used up its share of the CPU may go on.
+    ShareAgain(usize),
     /// Connections have had their time to finish.
     DrainOver,
     /// What is still there is given up.
@@ -105,6 +120,8 @@ struct Served {
     /// It takes no new connections any more, and ends when the last one has gone.
     closed: bool,
     account: Account,
+    accept_pace: AcceptPace,
+    held: Held,
     /// What may still be logged about it in this second.
     records: RecordBudget,
     /// Peers may wait that were not accepted because of a limit, which is logged once for each such time.
@@ -142,6 +159,8 @@ struct Driver {
     /// Lent to instances in turn.
     outbox: Outbox,
     last_id: u64,
+    /// How many services have used up their share of the CPU.
+    services_held: usize,
     /// Accepting is paused because descriptors are used up.
     exhausted: bool,
     /// The log has said so, and peers still wait.
@@ -167,6 +186,7 @@ impl Driver {
             0 => Some(reactor.signals()?),
             _ => None,
         };
+        let now = clock::now();
         let served = |(service, census, seat): &(Arc<Service>, Arc<Census>, Seat)| Served {
             service: Arc::clone(service),
             seat: seat.clone(),
@@ -179,6 +199,8 @@ impl Driver {
             backoff: Backoff::new(RESTART_PAUSE.0, RESTART_PAUSE.1),
             closed: false,
             account: Account::new(),
+            accept_pace: AcceptPace::new(&service.limits, now),
+            held: Held::new(&service.limits, now),
             records: RecordBudget::new(SERVICE_RECORDS_PER_SECOND_MAX),
             accept_held: false,
         };
@@ -202,10 +224,11 @@ impl Driver {
             ready: VecDeque::new(),
             carried: Vec::new(),
             preempted: VecDeque::new(),
-            now: clock::now(),
+            now,
             buffers: Vec::new(),
             outbox: Outbox::default(),
             last_id: 0,
+            services_held: 0,
             exhausted: false,
             exhaustion_logged: false,
             phase: Phase::Serving,
@@ -299,6 +322,9 @@ impl Driver {
 
     fn run_ready(&mut self) {
         while let Some(ready) = self.ready.pop_front() {
+            let Some(ready) = self.unless_held(ready) else {
+                continue;
+            };
             match ready {
                 Ready::Listener(index) => self.accept(index),
                 Ready::Connection(key) => self.serve_connection(key),
@@ -309,7 +335,9 @@ impl Driver {
             }
         }
         for _ in 0..per_turn::PREEMPTED_RESUMES_MAX {
-            if let Some(key) = self.preempted.pop_front() {
+            if let Some(key) = self.preempted.pop_front()
+                && self.unless_held(Ready::Resume(key)).is_some()
+            {
                 self.resume(key);
             }
         }
@@ -324,6 +352,12 @@ impl Driver {
                 Due::Farewell(key) => self.farewell_is_over(key),
                 Due::AcceptAgain => self.accept_again(),
                 Due::Restart(service) => self.start_service(service),
+                Due::ReadOn(key) => self.read_on(key),
+                Due::SendOn(key) => self.send_on(key),
+                Due::LookWhetherIdle(key) => self.look_whether_idle(key),
+                Due::LifetimeOver(key) => self.lifetime_is_over(key),
+                Due::AcceptOn(service) => self.accept_on(service),
+                Due::ShareAgain(service) => self.share_again(service),
                 Due::LingerOver(token, id) => self.linger_is_over(token, id),
                 Due::DrainOver => self.drain_is_over(),
                 Due::GiveUp => self.exit = Some(Exit::Drained),

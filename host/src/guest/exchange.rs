@@ -202,6 +202,11 @@ impl Shared {
         })))
     }
 
+    /// The limits that hold now.
+    pub fn limits(&self) -> Arc<Limits> {
+        Arc::clone(&self.lock().limits)
+    }
+
     /// The exchange. A panic elsewhere while it was held is reported there; the values stay usable.
     pub fn lock(&self) -> MutexGuard<'_, Exchange> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -285,6 +290,7 @@ impl Exchange {
         let batch = self.outbox_number;
         let buffer_max = self.limits.write_buffer_max_bytes;
         let is_first = self.outbox.commands.is_empty();
+        let is_paced = self.limits.write_bytes_per_second_max.is_some();
         let Some(view) = self.connection(number)? else {
             return Ok(());
         };
@@ -297,7 +303,9 @@ impl Exchange {
             )));
         }
         let sent = match pieces {
-            [piece] if is_first && view.buffered_bytes == 0 => view.send_directly(piece),
+            [piece] if is_first && !is_paced && view.buffered_bytes == 0 => {
+                view.send_directly(piece)
+            }
             _ => 0,
         };
         if view.buffered_bytes + view.recorded_bytes > buffer_max {

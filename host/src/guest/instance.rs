@@ -89,7 +89,7 @@ impl Instance {
         waker: Waker,
     ) -> Self {
         let shared = Shared::new(Arc::clone(limits));
-        let state = GuestState::new(shared.clone(), Arc::clone(origin), Arc::clone(code), limits);
+        let state = GuestState::new(shared.clone(), Arc::clone(origin), Arc::clone(code));
         let memory_bytes = state.limiter.used_bytes();
         let mut store = Store::new(&host.engine, state);
         store.limiter(|state| &mut state.limiter);
@@ -120,6 +120,11 @@ impl Instance {
     /// The linear memory that it has, all its memories together.
     pub fn memory_bytes(&self) -> usize {
         self.memory_bytes.load(Ordering::Relaxed)
+    }
+
+    /// From here on these limits hold.
+    pub fn set_limits(&mut self, limits: &Arc<Limits>) {
+        self.shared.lock().limits = Arc::clone(limits);
     }
 
     /// Whether a handler is suspended: no call may be made until it has returned.

@@ -13,7 +13,7 @@ use super::exchange::{LimitHit, Shared};
 use super::guest_log::LogBudget;
 use super::wasi;
 use crate::clock;
-use crate::limits::{CPU_SLICE, Limits};
+use crate::limits::CPU_SLICE;
 
 /// Who an instance is, for its imports and its log records. One for each service.
 #[derive(Debug)]
@@ -25,7 +25,22 @@ pub struct Origin {
     /// The service's configuration values, sorted by key.
     pub config: Vec<(String, String)>,
     /// How much its guests may still log.
-    pub log_budget: LogBudget,
+    pub(super) log_budget: LogBudget,
+    /// The linear memory of all its instances, in bytes.
+    pub(super) memory_bytes: AtomicUsize,
+}
+
+impl Origin {
+    /// A service of this name, whose guest has that one. `config` is sorted by key.
+    pub fn new(service: String, guest: String, config: Vec<(String, String)>) -> Self {
+        Self {
+            service,
+            guest,
+            config,
+            log_budget: LogBudget::default(),
+            memory_bytes: AtomicUsize::new(0),
+        }
+    }
 }
 
 pub(super) struct GuestState {
@@ -44,17 +59,17 @@ struct Wasi {
 }
 
 impl GuestState {
-    pub fn new(shared: Shared, origin: Arc<Origin>, code: Arc<GuestCode>, limits: &Limits) -> Self {
+    pub fn new(shared: Shared, origin: Arc<Origin>, code: Arc<GuestCode>) -> Self {
         Self {
+            limiter: MemoryLimiter {
+                used_bytes: Arc::default(),
+                shared: shared.clone(),
+                origin: Arc::clone(&origin),
+                refused: None,
+            },
             shared,
             origin,
             code,
-            limiter: MemoryLimiter {
-                used_bytes: Arc::default(),
-                memory_max_bytes: limits.memory_max_bytes,
-                table_max_elements: limits.table_max_elements,
-                refused: None,
-            },
             started: clock::now(),
             wasi: None,
         }
@@ -76,12 +91,14 @@ impl WasiView for GuestState {
     }
 }
 
-/// Counts the linear memory of an instance, all its memories together, and refuses what is above the limit.
+/// Counts the linear memory of an instance, all its memories together, and that of its service, and refuses what is above their
+/// limits.
 pub(super) struct MemoryLimiter {
     /// Read by whoever owns the instance.
     used_bytes: Arc<AtomicUsize>,
-    memory_max_bytes: usize,
-    table_max_elements: usize,
+    /// Has the limits, which may change.
+    shared: Shared,
+    origin: Arc<Origin>,
     /// What was refused last: a guest usually traps after it, and the record should say why.
     pub refused: Option<LimitHit>,
 }
@@ -89,6 +106,15 @@ pub(super) struct MemoryLimiter {
 impl MemoryLimiter {
     pub fn used_bytes(&self) -> Arc<AtomicUsize> {
         Arc::clone(&self.used_bytes)
+    }
+}
+
+impl Drop for MemoryLimiter {
+    fn drop(&mut self) {
+        let used_bytes = self.used_bytes.load(Ordering::Relaxed);
+        self.origin
+            .memory_bytes
+            .fetch_sub(used_bytes, Ordering::Relaxed);
     }
 }
 
@@ -100,11 +126,24 @@ impl ResourceLimiter for MemoryLimiter {
         _maximum: Option<usize>,
     ) -> Result<bool> {
         let used_bytes = self.used_bytes.load(Ordering::Relaxed);
-        let total = used_bytes.saturating_add(desired - current);
-        if total > self.memory_max_bytes {
+        let growth = desired - current;
+        let total = used_bytes.saturating_add(growth);
+        let limits = self.shared.limits();
+        if total > limits.memory_max_bytes {
             self.refused = Some(LimitHit(format!(
                 "its memory would have grown to {total} bytes, above {} (--memory-max)",
-                self.memory_max_bytes
+                limits.memory_max_bytes
+            )));
+            return Ok(false);
+        }
+        let of_service = &self.origin.memory_bytes;
+        let service_total = of_service.fetch_add(growth, Ordering::Relaxed) + growth;
+        if let Some(max) = limits.service_memory_max_bytes
+            && service_total > max.get()
+        {
+            of_service.fetch_sub(growth, Ordering::Relaxed);
+            self.refused = Some(LimitHit(format!(
+                "the memory of all the service's instances would have grown to {service_total} bytes, above {max} (service_memory_max)"
             )));
             return Ok(false);
         }
@@ -118,10 +157,10 @@ impl ResourceLimiter for MemoryLimiter {
         desired: usize,
         _maximum: Option<usize>,
     ) -> Result<bool> {
-        if desired > self.table_max_elements {
+        let table_max_elements = self.shared.limits().table_max_elements;
+        if desired > table_max_elements {
             self.refused = Some(LimitHit(format!(
-                "a table would have grown to {desired} elements, above {}",
-                self.table_max_elements
+                "a table would have grown to {desired} elements, above {table_max_elements}"
             )));
             return Ok(false);
         }

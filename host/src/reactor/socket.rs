@@ -95,6 +95,11 @@ impl Socket {
         let _ = SockRef::from(self.stream()).set_linger(Some(Duration::ZERO));
     }
 
+    /// Turns the peer away: it gets a reset.
+    pub fn refuse(self) {
+        self.reset_on_close();
+    }
+
     /// The address on this side.
     pub fn local_address(&self) -> Option<SocketAddr> {
         self.stream().local_addr().ok()
