@@ -10,10 +10,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
 use wisted::driver::Crew;
-use wisted::guest::{
-    CodeCache, GuestCode, GuestHost, LogBudget, Origin, PoolSize, memory_images_suit,
-};
+use wisted::guest::{CodeCache, GuestCode, GuestHost, Origin, PoolSize, memory_images_suit};
 use wisted::limits::Limits;
+use wisted::reactor::Bound;
 use wisted::service::{Choice, Isolation, Recycle, Service};
 use wisted::side::Side;
 use wisted::web::{Grants, WebClient, WebLimits};
@@ -48,12 +47,7 @@ pub fn serve(plan: &Plan, on_reactor_thread: fn()) -> Result<SocketAddr> {
     let side = Side::start().context("the side thread cannot be started")?;
     let no_grants = Grants::parse(&[]).context("no grants are wrong grants")?;
     let service = Service {
-        origin: Arc::new(Origin {
-            service: "inside".into(),
-            guest: "inside".into(),
-            config: Vec::new(),
-            log_budget: LogBudget::default(),
-        }),
+        origin: Arc::new(Origin::new("inside".into(), "inside".into(), Vec::new())),
         endpoints: vec![
             "tcp:127.0.0.1:0"
                 .parse()
@@ -64,6 +58,7 @@ pub fn serve(plan: &Plan, on_reactor_thread: fn()) -> Result<SocketAddr> {
         choice: Choice::default(),
         recycle: Recycle::default(),
         limits: Arc::new(limits),
+        is_sole: true,
         code,
         web: WebClient::new(&side, no_grants, WebLimits::default(), &[])?,
     };
@@ -72,10 +67,14 @@ pub fn serve(plan: &Plan, on_reactor_thread: fn()) -> Result<SocketAddr> {
         .name("reactor".into())
         .spawn(move || {
             on_reactor_thread();
-            let listening = Crew::new(&host, vec![service], Duration::ZERO, 1)
+            let listening = Crew::new(&host, Duration::ZERO, 1)
                 .context("the reactor cannot be started")
-                .and_then(|mut crew| {
-                    let (_, address) = *crew.listen()?.first().context("nothing listens")?;
+                .and_then(|crew| {
+                    let bound = Bound::to(&service.endpoints[0]).context("nothing listens")?;
+                    let address = bound.address();
+                    let mut roster = crew.roster();
+                    let placed = roster.add(service, false)?;
+                    roster.listen(bound, &placed);
                     Ok((crew, address))
                 });
             match listening {

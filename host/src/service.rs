@@ -42,7 +42,7 @@ pub enum Choice {
 }
 
 /// One service.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Service {
     /// Who it is, for log records.
     pub origin: Arc<Origin>,
@@ -59,6 +59,9 @@ pub struct Service {
     pub recycle: Recycle,
     /// See [`Limits`].
     pub limits: Arc<Limits>,
+    /// Whether the host is there for it alone, and so ends when it cannot start or its program fails. Otherwise it is started
+    /// again, as after any failure.
+    pub is_sole: bool,
     /// What it runs.
     pub code: Arc<GuestCode>,
     /// What its guests may reach.

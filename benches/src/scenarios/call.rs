@@ -9,8 +9,8 @@ use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use serde_json::{Value, json};
 use wisted::core::{CloseReason, DirectWire, Sent};
 use wisted::guest::{
-    Call, CodeCache, GuestCode, GuestHost, Instance, LogBudget, Origin, Outbox, PoolSize, Returned,
-    Step, memory_images_suit,
+    Call, CodeCache, GuestCode, GuestHost, Instance, Origin, Outbox, PoolSize, Returned, Step,
+    memory_images_suit,
 };
 use wisted::limits::Limits;
 
@@ -106,12 +106,7 @@ impl Subject {
         let cache = CodeCache::in_folder(cache.to_owned());
         let code = GuestCode::load(&host, file, Some(&cache), &mut || {})
             .with_context(|| format!("{} cannot be loaded", file.display()))?;
-        let origin = Origin {
-            service: "call".into(),
-            guest: "call".into(),
-            config: Vec::new(),
-            log_budget: LogBudget::default(),
-        };
+        let origin = Origin::new("call".into(), "call".into(), Vec::new());
         Ok(Subject {
             host,
             code,

@@ -16,6 +16,7 @@ use wisted::endpoint::Endpoint;
 use wisted::guest::{self, CodeCache, GuestCode, GuestHost, Origin, PoolSize};
 use wisted::limits::Limits;
 use wisted::logs;
+use wisted::reactor::Bound;
 use wisted::service::{Isolation, Recycle, Service};
 use wisted::side::Side;
 use wisted::web::{Grants, WebClient, WebLimits};
@@ -78,29 +79,33 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode> {
         choice: args.instances_by.into(),
         recycle,
         limits: Arc::new(limits),
+        is_sole: true,
         code,
         web,
     };
-    let serves = service.serves_connections();
-    let mut crew = Crew::new(&host, vec![service], args.drain_max, reactors)
-        .context("the reactors cannot be started")?;
-    let addresses = crew.listen()?;
+    let bound = bind(&service.endpoints)?;
+    let addresses: Vec<_> = bound.iter().map(Bound::address).collect();
+    let reactors = Crew::useful_reactors(&service, reactors);
+    let crew =
+        Crew::new(&host, args.drain_max, reactors).context("the reactors cannot be started")?;
+    let mut roster = crew.roster();
+    let text = what_is_served(&service, reactors, &addresses);
+    let placed = roster.add(service, false)?;
+    let listen = |bound| roster.listen(bound, &placed);
+    let listeners = bound.into_iter().map(listen).collect();
     if args.watch {
         let watch = Watch {
             guest: args.guest.path,
             host,
             cache,
-            control: crew.control(),
+            roster,
+            placed,
+            listeners,
         };
         watch.start().context("--watch")?;
     }
-    say_what_is_served(
-        &file.name,
-        serves,
-        (isolation, instances),
-        crew.reactors(),
-        &addresses,
-    );
+    // Whoever started us may have closed standard output; serving is what counts.
+    let _ = std::io::stdout().write_all(text.as_bytes());
     // WASI's timers are created on the reactors' threads and run on the side thread.
     let exit = crew.run(|| side.handle().enter());
     let exit = exit.context("a reactor failed")?;
@@ -210,23 +215,28 @@ fn raise_descriptor_limit() {
     }
 }
 
-fn say_what_is_served(
-    name: &str,
-    serves: bool,
-    (isolation, instances): (Isolation, NonZero<u16>),
-    reactors: usize,
-    addresses: &[(usize, SocketAddr)],
-) {
+/// Listens on all endpoints, before anything else is done: what is taken is known at once.
+fn bind(endpoints: &[Endpoint]) -> Result<Vec<Bound>> {
+    let bind = |endpoint: &Endpoint| {
+        Bound::to(endpoint).with_context(|| format!("cannot listen on {endpoint}"))
+    };
+    endpoints.iter().map(bind).collect()
+}
+
+fn what_is_served(service: &Service, reactors: usize, addresses: &[SocketAddr]) -> String {
+    let name = &service.origin.service;
     let mut text = String::new();
-    if serves {
+    if service.serves_connections() {
         let places: Vec<_> = addresses
             .iter()
-            .map(|(_, address)| format!("tcp:{address}"))
+            .map(|address| format!("tcp:{address}"))
             .collect();
-        let instances = match isolation {
+        let instances = match service.isolation {
             Isolation::Connection => "an instance for each connection".into(),
-            Isolation::Service if instances.get() == 1 => "one instance for all connections".into(),
-            Isolation::Service => format!("{instances} instances share the connections"),
+            Isolation::Service if service.instances.get() == 1 => {
+                "one instance for all connections".into()
+            }
+            Isolation::Service => format!("{} instances share the connections", service.instances),
         };
         let reactors = match reactors {
             1 => String::new(),
@@ -242,6 +252,5 @@ fn say_what_is_served(
     } else if std::io::stdout().is_terminal() {
         text += &format!("running {name}\n");
     }
-    // Whoever started us may have closed standard output; serving is what counts.
-    let _ = std::io::stdout().write_all(text.as_bytes());
+    text
 }

@@ -11,8 +11,9 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow, bail};
 
 use wisted::build::build_guest;
-use wisted::driver::Control;
+use wisted::driver::{ListenerId, Placed, Roster};
 use wisted::guest::{CodeCache, GuestCode, GuestHost};
+use wisted::service::Service;
 
 /// What is watched, and what is needed to load it again.
 pub(super) struct Watch {
@@ -20,7 +21,9 @@ pub(super) struct Watch {
     pub guest: PathBuf,
     pub host: Arc<GuestHost>,
     pub cache: Option<CodeCache>,
-    pub control: Control,
+    pub roster: Roster,
+    pub placed: Placed,
+    pub listeners: Vec<ListenerId>,
 }
 
 impl Watch {
@@ -29,7 +32,7 @@ impl Watch {
     /// # Errors
     ///
     /// When there are too many files, or no thread.
-    pub fn start(self) -> Result<()> {
+    pub fn start(mut self) -> Result<()> {
         let first = Snapshot::of(&self.guest)?;
         let thread = thread::Builder::new().name("wisted-watch".into());
         thread
@@ -38,7 +41,7 @@ impl Watch {
         Ok(())
     }
 
-    fn watch(&self, mut built: Snapshot) {
+    fn watch(&mut self, mut built: Snapshot) {
         loop {
             thread::sleep(POLL_INTERVAL);
             // A file that is just being replaced may be missing for a moment: so it is looked at again.
@@ -64,7 +67,7 @@ impl Watch {
         }
     }
 
-    fn rebuild(&self) -> Result<()> {
+    fn rebuild(&mut self) -> Result<()> {
         let component = if self.guest.is_dir() {
             build_guest(&self.guest, &mut |step| eprintln!("{step}"))?
         } else {
@@ -75,9 +78,15 @@ impl Watch {
         if !code.exports().connection {
             bail!("the new build has no `data-received` to serve connections with");
         }
-        // There is one service.
-        self.control.reload(0, &code);
-        Ok(())
+        let service = Service {
+            code,
+            // If it cannot start, the old one goes on.
+            is_sole: false,
+            ..Service::clone(self.placed.service())
+        };
+        self.roster
+            .succeed(&mut self.placed, service, &self.listeners)
+            .map_err(|error| anyhow!("the new build cannot start: {error}"))
     }
 }
 

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use super::connections::ConnectionKey;
 use super::crew::Mail;
+use super::roster::ListenerId;
 use super::{Connection, Driver, Due, Ready};
 use crate::limits::{ACCEPT_PAUSE, per_turn};
 use crate::reactor::{Accept, ListenerToken, Socket};
@@ -12,23 +13,22 @@ use crate::service::Isolation;
 /// A listening port of a service.
 #[derive(Debug)]
 pub(super) struct Listener {
-    token: ListenerToken,
-    service: usize,
+    pub id: ListenerId,
+    pub token: ListenerToken,
+    /// The first seat of the service whose peers come here.
+    pub service: usize,
     /// Peers may wait: readiness is reported once, so it is remembered until accepting would block.
     acceptable: bool,
 }
 
 impl Listener {
-    pub fn new(token: ListenerToken, service: usize) -> Self {
+    pub fn new(id: ListenerId, token: ListenerToken, service: usize) -> Self {
         Self {
+            id,
             token,
             service,
             acceptable: true,
         }
-    }
-
-    pub fn is(&self, token: ListenerToken) -> bool {
-        self.token == token
     }
 }
 
@@ -48,7 +48,9 @@ impl Driver {
             match self.reactor.accept(token) {
                 Accept::Socket { socket, peer } => self.accepted(service, socket, peer),
                 Accept::WouldBlock => {
-                    self.listeners[index].acceptable = false;
+                    if let Some(listener) = self.listeners.get_mut(index) {
+                        listener.acceptable = false;
+                    }
                     if std::mem::take(&mut self.exhaustion_logged) {
                         tracing::info!("everybody who waited is accepted again");
                     }
@@ -143,11 +145,9 @@ impl Driver {
     /// Descriptors may be free again: a connection has ended, or the pause is over.
     pub(super) fn accept_again(&mut self) {
         self.exhausted = false;
-        self.ready.extend(
-            (0..self.listeners.len())
-                .filter(|index| self.listeners[*index].acceptable)
-                .map(Ready::Listener),
-        );
+        let acceptable = self.listeners.iter().filter(|(_, one)| one.acceptable);
+        self.ready
+            .extend(acceptable.map(|(index, _)| Ready::Listener(index)));
     }
 
     /// A limit of one service may be lifted, or an instance of it be ready.
@@ -159,7 +159,6 @@ impl Driver {
         self.ready.extend(
             self.listeners
                 .iter()
-                .enumerate()
                 .filter(|(_, listener)| listener.acceptable && listener.service == service)
                 .map(|(index, _)| Ready::Listener(index)),
         );
@@ -167,7 +166,7 @@ impl Driver {
 
     /// Stops listening everywhere.
     pub(super) fn stop_listening(&mut self) {
-        for listener in self.listeners.drain(..) {
+        for listener in self.listeners.drain() {
             self.reactor.stop_listening(listener.token);
         }
     }

@@ -41,6 +41,23 @@ impl Account {
         }
     }
 
+    /// Adds another's.
+    pub fn add(&mut self, other: &Self) {
+        self.past.add(&other.past);
+        // Both have the same bounds.
+        let _ = self.call_times.add(&other.call_times);
+        self.connections_made += other.connections_made;
+        self.connections_refused += other.connections_refused;
+        self.failures += other.failures;
+        self.restarts += other.restarts;
+        self.share_waits += other.share_waits;
+        for failure in other.recent_failures.iter().rev() {
+            if self.recent_failures.len() < FAILURES_KEPT_MAX {
+                self.recent_failures.push_front(failure.clone());
+            }
+        }
+    }
+
     pub fn failed(&mut self, failure: Failure) {
         self.failures += 1;
         if self.recent_failures.len() == FAILURES_KEPT_MAX {
@@ -121,19 +138,22 @@ impl Driver {
     /// This driver's part of everything.
     pub(super) fn report(&self) -> Report {
         let mut services: Vec<ServiceReport> = Vec::new();
-        let mut places: Vec<Option<usize>> = Vec::new();
-        for (seat, served) in self.services.iter().enumerate() {
-            if !self.houses(seat) && !self.place.is_first() {
-                places.push(None);
-                continue;
-            }
+        let mut places: Vec<Option<usize>> = vec![None; self.services.len()];
+        let drivers = self.place.mailboxes.len();
+        // Those that serve come first: what has gone or is going counts for the one that has its name.
+        let (open, closed): (Vec<_>, Vec<_>) = (0..self.services.len())
+            .filter(|seat| self.houses(*seat) || self.place.is_first())
+            .partition(|seat| !self.services[*seat].closed);
+        for seat in open.into_iter().chain(closed) {
+            let served = &self.services[seat];
             let report = self.report_of(served);
             let same = services.iter().position(|other| other.name == report.name);
             match same {
                 Some(place) => services[place].add(&report),
+                None if served.closed && served.census.is_over(drivers) => continue,
                 None => services.push(report),
             }
-            places.push(same.or(Some(services.len() - 1)));
+            places[seat] = same.or(Some(services.len() - 1));
         }
         let place_of = |seat: usize| places.get(seat).copied().flatten();
         for (_, instance) in &self.instances {

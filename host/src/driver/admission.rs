@@ -26,6 +26,13 @@ impl AcceptPace {
     }
 }
 
+impl AcceptPace {
+    /// From here on these limits hold. Whoever waits goes on when he was to.
+    pub fn set_limits(&mut self, limits: &Limits, now: Instant) {
+        self.pace = Self::new(limits, now).pace;
+    }
+}
+
 impl Driver {
     /// Whether a peer of the service may be accepted. Where not, whoever lifts what is in the way looks at the service again.
     pub(super) fn may_accept(&mut self, service: usize) -> bool {

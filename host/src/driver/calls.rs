@@ -4,7 +4,6 @@ use std::sync::atomic::Ordering;
 
 use super::events::Event;
 use super::instances::{InstanceKey, Leaving, Role};
-use super::shutdown::Exit;
 use super::{Driver, Due, Ready};
 use crate::clock;
 use crate::guest::{Call, Fault, Outcome, Returned, Step};
@@ -153,15 +152,14 @@ impl Driver {
             self.deadlines.cancel(deadline);
             self.services[service].census.resume();
         }
-        if role == Role::Service {
-            match handler {
-                "start" => self.service_is_up(key),
-                _ => self.consider_recycling(key),
-            }
+        match (role, handler) {
+            (Role::Service, "start") => self.service_is_up(key),
+            (Role::Service, _) => self.consider_recycling(key),
+            (Role::Trial, "start") => self.trial_is_over(key),
+            _ => {}
         }
         if let Some(error) = returned.error {
-            let guest = self.services[service].service.origin.guest.clone();
-            self.exit = Some(Exit::Failed { guest, error });
+            self.program_has_failed(key, service, error);
         }
     }
 

@@ -2,13 +2,11 @@
 //! a guest that computes delays an answer as it delays its neighbours. Answers are handed to a function that is called on the
 //! driver's thread, and must not block it.
 
-use std::sync::Arc;
-
 use super::Driver;
 use super::crew::Mail;
 use super::report::{ConnectionQuery, ConnectionReport, Report};
+use super::roster::Change;
 use crate::core::{CloseReason, Ending};
-use crate::guest::GuestCode;
 use crate::reactor::Mailbox;
 
 /// Where an answer goes.
@@ -19,6 +17,7 @@ pub(super) enum Order {
     Report(Answer<Report>),
     Connections(ConnectionQuery, Answer<Vec<ConnectionReport>>),
     Kill(u64, Answer<bool>),
+    Change(Change),
     Stop,
 }
 
@@ -28,6 +27,7 @@ impl std::fmt::Debug for Order {
             Self::Report(_) => "Report",
             Self::Connections(..) => "Connections",
             Self::Kill(..) => "Kill",
+            Self::Change(_) => "Change",
             Self::Stop => "Stop",
         })
     }
@@ -84,12 +84,8 @@ impl Control {
         }
     }
 
-    /// From here on new connections of the service get instances of `code`; those that are open end on the code that they
-    /// began with. `code` must serve connections if the service does.
-    pub fn reload(&self, service: usize, code: &Arc<GuestCode>) {
-        for mailbox in &self.0 {
-            mailbox.send(Mail::Reload(service, Arc::clone(code)));
-        }
+    pub(super) fn mailboxes(&self) -> &[Mailbox<Mail>] {
+        &self.0
     }
 }
 
@@ -99,6 +95,7 @@ impl Driver {
             Order::Report(answer) => answer(self.report()),
             Order::Connections(query, answer) => answer(self.connection_reports(&query)),
             Order::Kill(connection, answer) => answer(self.kill(connection)),
+            Order::Change(change) => self.take_change(change),
             Order::Stop => self.drain(),
         }
     }

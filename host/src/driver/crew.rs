@@ -6,16 +6,17 @@ use std::collections::hash_map::Entry;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZero;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use super::control::{Control, Order};
 use super::instances::InstanceKey;
-use super::seats::{Seat, is_spread, seats, shared_instances};
-use super::{Driver, Exit, ListenError};
-use crate::guest::{GuestCode, GuestHost, PendingNumber};
+use super::roster::Roster;
+use super::seats::{is_spread, shared_instances};
+use super::{Driver, Exit};
+use crate::guest::{GuestHost, PendingNumber};
 use crate::reactor::{Mailbox, Signal, Socket};
 use crate::service::Service;
 use crate::web;
@@ -35,8 +36,6 @@ pub(super) enum Mail {
     Order(Order),
     /// The first driver was sent a signal.
     Signal(Signal),
-    /// There is a new build of this service's guest.
-    Reload(usize, Arc<GuestCode>),
     /// Another driver has ended for a reason of its own: so does this one.
     Quit,
 }
@@ -46,6 +45,9 @@ pub(super) enum Mail {
 pub(super) struct Census {
     connections: AtomicU32,
     suspended: AtomicU32,
+    instances: AtomicU32,
+    /// Drivers that know that it takes no more connections.
+    retired: AtomicUsize,
     /// Connections by their peers' addresses.
     peers: Mutex<HashMap<IpAddr, u32>>,
     /// Somebody waits for a connection to end.
@@ -65,6 +67,26 @@ impl Census {
         self.awaited.store(true, Ordering::SeqCst);
         // One may have ended before that was seen.
         self.connections() >= connections_max
+    }
+
+    pub fn instance_is_made(&self) {
+        self.instances.fetch_add(1, Ordering::SeqCst);
+    }
+
+    pub fn instance_has_gone(&self) {
+        self.instances.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    /// A driver knows that it takes no more connections.
+    pub fn retired_here(&self) {
+        self.retired.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Whether nothing is left of a service that was closed, at any of so many drivers.
+    pub fn is_over(&self, drivers: usize) -> bool {
+        self.retired.load(Ordering::SeqCst) >= drivers
+            && self.connections() == 0
+            && self.instances.load(Ordering::SeqCst) == 0
     }
 
     /// A handler is suspended. Returns how many are.
@@ -125,25 +147,14 @@ pub struct Crew {
 }
 
 impl Crew {
-    /// So many drivers for these services, or one where none of them could be spread. `drain_max`: how long connections may
-    /// take to finish when the host is asked to stop. `host` must have been made for as many reactors.
+    /// So many drivers, which serve nothing yet. `drain_max`: how long connections may take to finish when the host is asked to
+    /// stop. `host` must have been made for as many reactors.
     ///
     /// # Errors
     /// When the operating system gives no descriptors or refuses the signal handlers.
-    pub fn new(
-        host: &Arc<GuestHost>,
-        services: Vec<Service>,
-        drain_max: Duration,
-        reactors: usize,
-    ) -> io::Result<Self> {
-        let useful = services.iter().map(|service| match is_spread(service) {
-            true => reactors,
-            false => shared_instances(service),
-        });
-        let reactors = useful.max().unwrap_or(1).clamp(1, reactors.max(1));
-        let services = places(services, reactors);
-        let mut drivers = (0..reactors)
-            .map(|index| Driver::new(Arc::clone(host), &services, drain_max, index))
+    pub fn new(host: &Arc<GuestHost>, drain_max: Duration, reactors: usize) -> io::Result<Self> {
+        let mut drivers = (0..reactors.max(1))
+            .map(|index| Driver::new(Arc::clone(host), drain_max, index))
             .collect::<io::Result<Vec<_>>>()?;
         let mailboxes: Vec<_> = drivers.iter().map(Driver::mailbox).collect();
         for driver in &mut drivers {
@@ -152,26 +163,24 @@ impl Crew {
         Ok(Self { drivers })
     }
 
+    /// How many of so many reactors would have something to do for this service.
+    pub fn useful_reactors(service: &Service, reactors: usize) -> usize {
+        match is_spread(service) {
+            true => reactors.max(1),
+            false => shared_instances(service).clamp(1, reactors.max(1)),
+        }
+    }
+
     /// How many reactors there are.
     pub fn reactors(&self) -> usize {
         self.drivers.len()
     }
 
-    /// What other threads ask and order the drivers by while they run. To be had before [`run`](Self::run).
-    pub fn control(&self) -> Control {
-        Control::new(self.drivers.iter().map(Driver::mailbox).collect())
-    }
-
-    /// Listens on every service's endpoints. Returns each service's index with the addresses. Call it once, before
-    /// [`run`](Self::run).
-    ///
-    /// # Errors
-    /// The endpoint that cannot be listened on, and why.
-    pub fn listen(&mut self) -> Result<Vec<(usize, SocketAddr)>, ListenError> {
-        match self.drivers.first_mut() {
-            Some(first) => first.listen(),
-            None => Ok(Vec::new()),
-        }
+    /// What decides which services run. To be had once, before [`run`](Self::run).
+    pub fn roster(&self) -> Roster {
+        Roster::new(Control::new(
+            self.drivers.iter().map(Driver::mailbox).collect(),
+        ))
     }
 
     /// Serves until asked to stop, or until the programs among the services are done: the first driver on the calling thread,
@@ -215,18 +224,6 @@ impl Crew {
             exit
         })
     }
-}
-
-/// What every driver knows of the services: each with its seats.
-fn places(services: Vec<Service>, drivers: usize) -> Vec<(Arc<Service>, Arc<Census>, Seat)> {
-    let mut places = Vec::new();
-    for (number, service) in services.into_iter().enumerate() {
-        let (first, count) = (places.len(), shared_instances(&service));
-        let (service, census) = (Arc::new(service), Arc::new(Census::default()));
-        let seats = seats(number, first, count, drivers);
-        places.extend(seats.map(|seat| (Arc::clone(&service), Arc::clone(&census), seat)));
-    }
-    places
 }
 
 /// Ends all drivers when one of them has ended out of order, by a panic too: half a host would be worse than none.

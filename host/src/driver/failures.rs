@@ -8,6 +8,7 @@ use super::{Driver, Due};
 use crate::clock;
 use crate::core::CloseReason;
 use crate::guest::{Fault, FaultKind};
+use crate::service::Service;
 
 impl Driver {
     pub(super) fn suspended_too_long(&mut self, key: InstanceKey) {
@@ -51,19 +52,45 @@ impl Driver {
         }
         match role {
             Role::Connection => {}
+            Role::Trial => self.services[service].tell_start(Err(fault.message.clone())),
             Role::Service if self.bystander_has_failed(service, standing, fault) => {}
-            Role::Service if fault.kind != FaultKind::Refused || self.services[service].up => {
-                self.restart(service);
-            }
             Role::Service | Role::Program => {
-                let guest = self.services[service].service.origin.guest.clone();
-                let error = fault.message.clone();
-                self.exit = Some(Exit::Failed { guest, error });
+                let is_refused = fault.kind == FaultKind::Refused && !self.services[service].up;
+                let is_fatal = is_refused || role == Role::Program;
+                self.services[service].tell_start(Err(fault.message.clone()));
+                if self.services[service].service.is_sole && is_fatal {
+                    let guest = self.services[service].service.origin.guest.clone();
+                    let error = fault.message.clone();
+                    self.exit = Some(Exit::Failed { guest, error });
+                } else {
+                    self.restart(service);
+                }
             }
         }
     }
 
+    /// A program has returned an error.
+    pub(super) fn program_has_failed(&mut self, key: InstanceKey, service: usize, error: String) {
+        let Service {
+            origin, is_sole, ..
+        } = &*self.services[service].service;
+        if *is_sole {
+            let guest = origin.guest.clone();
+            self.exit = Some(Exit::Failed { guest, error });
+        } else {
+            let fault = Fault {
+                kind: FaultKind::Refused,
+                message: error,
+                backtrace: String::new(),
+            };
+            self.instance_has_failed(key, "execute", &fault);
+        }
+    }
+
     fn restart(&mut self, service: usize) {
+        if self.services[service].closed {
+            return;
+        }
         self.set_open(service, false);
         let served = &mut self.services[service];
         served.account.restarts += 1;

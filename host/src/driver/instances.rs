@@ -36,6 +36,8 @@ pub(super) enum Role {
     Service,
     /// `execute`.
     Program,
+    /// None: it is started to see whether that works.
+    Trial,
 }
 
 #[derive(Debug)]
@@ -110,6 +112,10 @@ impl Instance {
         matches!(self.leaving, Leaving::No | Leaving::WhenAlone)
     }
 
+    pub fn key(&self) -> InstanceKey {
+        self.waker.key
+    }
+
     /// Another one has taken its place: it leaves when its connections have gone.
     pub fn retire(&mut self) {
         self.leaving = Leaving::WhenAlone;
@@ -150,23 +156,16 @@ impl Driver {
             .unwrap_or_default()
     }
 
-    /// Starts what runs without a connection: instances of services with that isolation, and programs.
-    pub(super) fn start_services(&mut self) {
-        for service in 0..self.services.len() {
-            self.start_service(service);
-        }
-    }
-
     /// Starts, or starts again, the instance of a service that needs one.
     pub(super) fn start_service(&mut self, service: usize) {
-        if self.phase != Phase::Serving {
+        if self.phase != Phase::Serving || self.services[service].closed {
             return;
         }
-        let served = &self.services[service].service;
         if !self.houses(service) || self.has_instance(service) {
             return;
         }
-        let exports = self.services[service].code.exports();
+        let served = &self.services[service].service;
+        let exports = served.code.exports();
         let shared = exports.connection && served.isolation == Isolation::Service;
         let role = match (shared, exports.program) {
             (true, _) => Role::Service,
@@ -180,6 +179,7 @@ impl Driver {
         self.services[service].instance = Some(key);
         if !shared {
             self.services[service].up = true;
+            self.services[service].tell_start(Ok(()));
         }
         if role == Role::Service && !exports.lifecycle {
             self.service_is_up(key);
@@ -191,9 +191,10 @@ impl Driver {
 
     pub(super) fn new_instance(&mut self, service: usize, role: Role) -> InstanceKey {
         let id = self.next_id();
-        let code = &self.services[service].code;
-        let exports = code.exports();
+        self.services[service].census.instance_is_made();
         let served = &self.services[service].service;
+        let code = &served.code;
+        let exports = code.exports();
         let entry = self.instances.vacant_entry();
         let key = InstanceKey {
             place: entry.key(),
@@ -246,6 +247,26 @@ impl Driver {
         let service = instance.service;
         self.succeeds(service, key);
         self.set_open(service, true);
+        self.services[service].tell_start(Ok(()));
+    }
+
+    /// Starts an instance of a service just to see whether that works.
+    pub(super) fn start_trial(&mut self, service: usize) {
+        if self.services[service].service.code.exports().lifecycle {
+            self.new_instance(service, Role::Trial);
+        } else {
+            self.services[service].tell_start(Ok(()));
+        }
+    }
+
+    /// The instance on trial has started, and has nothing more to do.
+    pub(super) fn trial_is_over(&mut self, key: InstanceKey) {
+        if let Some(instance) = self.instance(key) {
+            instance.leaving = Leaving::WhenIdle;
+            let service = instance.service;
+            self.services[service].tell_start(Ok(()));
+            self.queue_instance(key);
+        }
     }
 
     /// Whether a new connection would find an instance.
@@ -378,6 +399,7 @@ impl Driver {
         }
         let served = &mut self.services[instance.service];
         served.account.instance_has_ended(&instance.ledger);
+        served.census.instance_has_gone();
         if instance.suspended.is_some() {
             served.census.resume();
         }
@@ -387,9 +409,9 @@ impl Driver {
     }
 
     /// Ends the waits of the instances of some roles: the host is stopping.
-    pub(super) fn stop_waits(&mut self, of: impl Fn(Role) -> bool) {
+    pub(super) fn stop_waits(&mut self, of: impl Fn(Role, usize) -> bool) {
         for (place, instance) in &mut self.instances {
-            if of(instance.role) && instance.guest.stop_waiting() {
+            if of(instance.role, instance.service) && instance.guest.stop_waiting() {
                 let id = instance.id;
                 self.ready
                     .push_back(Ready::Resume(InstanceKey { place, id }));

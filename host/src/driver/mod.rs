@@ -16,15 +16,15 @@ mod linger;
 mod pending;
 mod recycle;
 mod report;
+mod roster;
 mod seats;
 mod share;
 mod shutdown;
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, Sender};
 use std::time::{Duration, Instant};
 
 use slab::Slab;
@@ -36,6 +36,7 @@ use connections::{Connection, ConnectionKey};
 use crew::{Census, Mail, Place};
 use instances::{Instance, InstanceKey};
 use linger::Lingering;
+use roster::Part;
 use seats::Seat;
 use share::Held;
 use shutdown::Phase;
@@ -45,11 +46,12 @@ pub use crew::Crew;
 pub use report::{
     Condition, ConnectionQuery, ConnectionReport, FAILURES_KEPT_MAX, Failure, Report, ServiceReport,
 };
+pub use roster::{ListenerId, Placed, Roster, TooMany};
 pub use shutdown::Exit;
 
 use crate::clock;
 use crate::core::{Backoff, Deadlines, RecordBudget};
-use crate::guest::{GuestCode, GuestHost, Outbox, PendingNumber};
+use crate::guest::{GuestHost, Outbox, PendingNumber};
 use crate::limits::{SERVICE_RECORDS_PER_SECOND_MAX, per_turn};
 use crate::reactor::{Event, Mailbox, Reactor, Signals, Token};
 use crate::service::Service;
@@ -109,8 +111,6 @@ struct Served {
     census: Arc<Census>,
     /// The driver that serves the next peer; with shared instances, the seat among them.
     next_home: usize,
-    /// What new instances run.
-    code: Arc<GuestCode>,
     /// With isolation `service`: the instance, and whether it is ready for connections.
     instance: Option<InstanceKey>,
     up: bool,
@@ -119,6 +119,8 @@ struct Served {
     backoff: Backoff,
     /// It takes no new connections any more, and ends when the last one has gone.
     closed: bool,
+    /// Who waits for its instance's first start.
+    started: Option<Sender<Result<(), String>>>,
     account: Account,
     accept_pace: AcceptPace,
     held: Held,
@@ -126,6 +128,44 @@ struct Served {
     records: RecordBudget,
     /// Peers may wait that were not accepted because of a limit, which is logged once for each such time.
     accept_held: bool,
+}
+
+impl Served {
+    fn new(part: Part, now: Instant) -> Self {
+        let limits = &part.service.limits;
+        Self {
+            accept_pace: AcceptPace::new(limits, now),
+            held: Held::new(limits, now),
+            service: part.service,
+            seat: part.seat,
+            census: part.census,
+            next_home: 0,
+            instance: None,
+            up: false,
+            successor: None,
+            backoff: Backoff::new(RESTART_PAUSE.0, RESTART_PAUSE.1),
+            closed: false,
+            started: part.started,
+            account: Account::new(),
+            records: RecordBudget::new(SERVICE_RECORDS_PER_SECOND_MAX),
+            accept_held: false,
+        }
+    }
+
+    /// From here on it is described so.
+    fn set_service(&mut self, service: Arc<Service>, now: Instant) {
+        self.accept_pace.set_limits(&service.limits, now);
+        self.held.set_limits(&service.limits, now);
+        self.service = service;
+    }
+
+    /// The first start of its instance has worked, or why not.
+    fn tell_start(&mut self, started: Result<(), String>) {
+        if let Some(waiting) = self.started.take() {
+            // Whoever waited may have given up.
+            let _ = waiting.send(started);
+        }
+    }
 }
 
 /// Drives one reactor.
@@ -139,7 +179,7 @@ struct Driver {
     /// The first driver's.
     signals: Option<Signals>,
     services: Vec<Served>,
-    listeners: Vec<Listener>,
+    listeners: Slab<Listener>,
     /// By their token.
     connections: Vec<Option<Box<Connection>>>,
     connections_open: usize,
@@ -174,35 +214,12 @@ struct Driver {
 const RESTART_PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(30));
 
 impl Driver {
-    fn new(
-        host: Arc<GuestHost>,
-        services: &[(Arc<Service>, Arc<Census>, Seat)],
-        drain_max: Duration,
-        index: usize,
-    ) -> io::Result<Self> {
+    fn new(host: Arc<GuestHost>, drain_max: Duration, index: usize) -> io::Result<Self> {
         let reactor = Reactor::new()?;
         let (mailbox, mail) = reactor.mailbox()?;
         let signals = match index {
             0 => Some(reactor.signals()?),
             _ => None,
-        };
-        let now = clock::now();
-        let served = |(service, census, seat): &(Arc<Service>, Arc<Census>, Seat)| Served {
-            service: Arc::clone(service),
-            seat: seat.clone(),
-            code: Arc::clone(&service.code),
-            census: Arc::clone(census),
-            next_home: 0,
-            instance: None,
-            up: false,
-            successor: None,
-            backoff: Backoff::new(RESTART_PAUSE.0, RESTART_PAUSE.1),
-            closed: false,
-            account: Account::new(),
-            accept_pace: AcceptPace::new(&service.limits, now),
-            held: Held::new(&service.limits, now),
-            records: RecordBudget::new(SERVICE_RECORDS_PER_SECOND_MAX),
-            accept_held: false,
         };
         Ok(Self {
             place: Place {
@@ -214,8 +231,8 @@ impl Driver {
             mailbox,
             mail,
             signals,
-            services: services.iter().map(served).collect(),
-            listeners: Vec::new(),
+            services: Vec::new(),
+            listeners: Slab::new(),
             connections: Vec::new(),
             connections_open: 0,
             lingering: Vec::new(),
@@ -224,7 +241,7 @@ impl Driver {
             ready: VecDeque::new(),
             carried: Vec::new(),
             preempted: VecDeque::new(),
-            now,
+            now: clock::now(),
             buffers: Vec::new(),
             outbox: Outbox::default(),
             last_id: 0,
@@ -250,28 +267,7 @@ impl Driver {
         self.place.index
     }
 
-    fn listen(&mut self) -> Result<Vec<(usize, SocketAddr)>, ListenError> {
-        let mut addresses = Vec::new();
-        for service in 0..self.services.len() {
-            let seat = self.services[service].seat.clone();
-            if seat.all.start != service {
-                continue;
-            }
-            for endpoint in self.services[service].service.endpoints.clone() {
-                let listening = self.reactor.listen(&endpoint);
-                let (token, address) = listening.map_err(|source| ListenError {
-                    endpoint: endpoint.to_string(),
-                    source,
-                })?;
-                self.listeners.push(Listener::new(token, service));
-                addresses.push((seat.service, address));
-            }
-        }
-        Ok(addresses)
-    }
-
     fn run(mut self) -> io::Result<Exit> {
-        self.start_services();
         let mut events = Vec::new();
         loop {
             self.host.turn_begins(self.place.index);
@@ -302,8 +298,9 @@ impl Driver {
     fn take_event(&mut self, event: Event) {
         match event {
             Event::Acceptable(token) => {
-                let index = self.listeners.iter().position(|one| one.is(token));
-                self.ready.extend(index.map(Ready::Listener));
+                let found = self.listeners.iter().find(|(_, one)| one.token == token);
+                self.ready
+                    .extend(found.map(|(index, _)| Ready::Listener(index)));
             }
             Event::Ready {
                 token,
@@ -377,14 +374,4 @@ impl Driver {
         let home = id.checked_sub(1)? % drivers as u64;
         usize::try_from(home).ok()
     }
-}
-
-/// An endpoint cannot be listened on.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {endpoint}: {source}")]
-pub struct ListenError {
-    /// The endpoint.
-    pub endpoint: String,
-    /// Why.
-    pub source: io::Error,
 }

@@ -1,6 +1,5 @@
 //! Timers, pages and their outcomes: what guests have asked for is carried out, and what comes of it is brought to them.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::crew::Mail;
@@ -102,13 +101,6 @@ impl Driver {
                 }
                 Ok(Mail::Woken(key)) => self.instance_is_woken(key),
                 Ok(Mail::Adopt(service, socket, peer)) => self.adopt(service, socket, peer),
-                Ok(Mail::Reload(service, code)) => {
-                    for seat in 0..self.services.len() {
-                        if self.services[seat].seat.service == service {
-                            self.reload(seat, Arc::clone(&code));
-                        }
-                    }
-                }
                 Ok(Mail::AcceptAgain(service)) => self.service_may_accept_again(service),
                 Ok(Mail::Order(order)) => self.take_order(order),
                 Ok(Mail::Signal(signal)) => self.stop(signal),

@@ -1,13 +1,10 @@
-//! Instances that are succeeded while they run, because they have served enough or there is a new build. Peers notice nothing:
-//! the old one goes on until the new one is ready, and then until its own connections have ended.
-
-use std::sync::Arc;
+//! Instances that are succeeded while they run, because they have served enough. Peers notice nothing: the old one goes on until
+//! the new one is ready, and then until its own connections have ended.
 
 use super::Driver;
 use super::instances::{InstanceKey, Role};
 use super::shutdown::Phase;
-use crate::guest::{Fault, GuestCode};
-use crate::service::Isolation;
+use crate::guest::Fault;
 
 /// What an instance has served since it began.
 #[derive(Clone, Copy, Debug, Default)]
@@ -29,6 +26,7 @@ impl Driver {
         if !recycle.is_due(work.calls, work.connections, memory_bytes)
             || served.instance != Some(key)
             || served.successor.is_some()
+            || served.closed
             || self.phase != Phase::Serving
         {
             return;
@@ -42,26 +40,6 @@ impl Driver {
         );
         if !self.start_successor(service) {
             self.served_nothing_yet(service);
-        }
-    }
-
-    /// New connections get instances of this code; what runs goes on with its own until its connections have ended.
-    pub(super) fn reload(&mut self, service: usize, code: Arc<GuestCode>) {
-        let Some(served) = self.services.get_mut(service) else {
-            return;
-        };
-        served.code = code;
-        if served.service.isolation == Isolation::Connection || !served.service.serves_connections()
-        {
-            return;
-        }
-        // One that was just being started has the old code.
-        if let Some(outdated) = served.successor {
-            self.remove_instance(outdated);
-        }
-        // Without one, its next start takes the new code. It has one only at the driver where its seat is.
-        if self.services[service].instance.is_some() {
-            self.start_successor(service);
         }
     }
 
@@ -87,7 +65,7 @@ impl Driver {
         }
         let key = self.new_instance(service, Role::Service);
         self.services[service].successor = Some(key);
-        if !self.services[service].code.exports().lifecycle {
+        if !self.services[service].service.code.exports().lifecycle {
             self.service_is_up(key);
         }
         true

@@ -124,10 +124,20 @@ pub struct ConnectionQuery {
     pub count_max: usize,
 }
 
+impl Condition {
+    /// Of two parts of a service: one that is on its way out says nothing about the other.
+    fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Draining, one) | (one, Self::Draining) => one,
+            (one, other) => one.max(other),
+        }
+    }
+}
+
 impl ServiceReport {
     /// Adds another driver's part of the same service.
     pub fn add(&mut self, other: &Self) {
-        self.condition = self.condition.max(other.condition);
+        self.condition = self.condition.and(other.condition);
         self.connections += other.connections;
         self.connections_made += other.connections_made;
         self.connections_refused += other.connections_refused;

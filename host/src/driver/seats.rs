@@ -15,8 +15,6 @@ use crate::service::{Choice, Isolation, Service};
 /// One seat, as every driver knows it. A service without shared instances has one all the same, of which only the place counts.
 #[derive(Clone, Debug)]
 pub(super) struct Seat {
-    /// The service, counted as the crew was given them.
-    pub service: usize,
     /// All seats of that service, by their places in the drivers' tables. The first stands for the service where it is about
     /// all of them: its listeners, its limits.
     pub all: Range<usize>,
@@ -46,22 +44,20 @@ pub(super) fn shared_instances(service: &Service) -> usize {
     }
 }
 
-/// The seats of a service whose first one is at `first` in the drivers' tables, dealt out over so many drivers.
-pub(super) fn seats(
-    service: usize,
-    first: usize,
-    count: usize,
-    drivers: usize,
-) -> impl Iterator<Item = Seat> {
-    (0..count).map(move |number| Seat {
-        service,
-        all: first..first + count,
-        home: number % drivers,
-        state: Arc::new(AtomicU8::new(STARTING)),
-    })
-}
-
 impl Seat {
+    /// A service's seats, at these places in the drivers' tables, dealt out over so many drivers from one on.
+    pub fn row(
+        places: &Range<usize>,
+        first_home: usize,
+        drivers: usize,
+    ) -> impl Iterator<Item = Self> {
+        (0..places.len()).map(move |number| Self {
+            all: places.clone(),
+            home: (first_home + number) % drivers,
+            state: Arc::new(AtomicU8::new(STARTING)),
+        })
+    }
+
     /// Whether its instance may take connections.
     pub fn is_open(&self) -> bool {
         self.state.load(Ordering::SeqCst) == OPEN
@@ -138,9 +134,9 @@ mod tests {
 
     #[test]
     fn seats_are_dealt_out_over_the_drivers() {
-        let homes: Vec<_> = seats(0, 3, 5, 2).map(|seat| seat.home).collect();
-        assert_eq!(homes, [0, 1, 0, 1, 0]);
-        assert!(seats(0, 3, 5, 2).all(|seat| seat.all == (3..8) && seat.is_starting()));
+        let homes: Vec<_> = Seat::row(&(3..8), 1, 2).map(|seat| seat.home).collect();
+        assert_eq!(homes, [1, 0, 1, 0, 1]);
+        assert!(Seat::row(&(3..8), 0, 2).all(|seat| seat.all == (3..8) && seat.is_starting()));
     }
 
     #[test]

@@ -33,6 +33,12 @@ impl Held {
     }
 }
 
+impl super::Served {
+    pub fn is_held(&self) -> bool {
+        self.held.is_held
+    }
+}
+
 impl Driver {
     /// A service's guest ran for so long: is it to wait?
     pub(super) fn spend_share(&mut self, service: usize, took: Duration, now: Instant) {

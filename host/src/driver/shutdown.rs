@@ -2,7 +2,7 @@
 
 use super::crew::Mail;
 use super::instances::Role;
-use super::{Driver, Due};
+use super::{Driver, Due, Served};
 use crate::core::{CloseReason, Ending};
 use crate::limits::Limits;
 use crate::reactor::{Signal, Signals};
@@ -73,7 +73,7 @@ impl Driver {
         self.deadlines
             .insert(self.now + self.drain_max, Due::DrainOver);
         // A program has no connections to finish: its waits end now.
-        self.stop_waits(|role| role == Role::Program);
+        self.stop_waits(|role, _| role == Role::Program);
     }
 
     /// Connections have had their time.
@@ -83,7 +83,7 @@ impl Driver {
             connections = self.connections_open,
             "the drain is over: closing what is left"
         );
-        self.stop_waits(|_| true);
+        self.stop_waits(|_, _| true);
         for key in self.connection_keys() {
             self.flush(key);
             self.end_connection(key, Ending::Abort(CloseReason::Stopping));
@@ -103,11 +103,11 @@ impl Driver {
         }
         match self.phase {
             Phase::Serving if self.place.is_first() => {
-                let none_serves = self
-                    .services
-                    .iter()
-                    .all(|served| !served.service.serves_connections());
-                if none_serves && self.programs_are_done() {
+                let sole = |served: &Served| {
+                    served.service.is_sole && !served.service.serves_connections()
+                };
+                let only_programs = !self.services.is_empty() && self.services.iter().all(sole);
+                if only_programs && self.programs_are_done() {
                     self.exit = Some(Exit::Finished);
                 }
             }

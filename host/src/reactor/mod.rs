@@ -19,9 +19,7 @@ use slab::Slab;
 
 pub use mailbox::Mailbox;
 pub use signals::{Signal, Signals};
-pub use socket::{Read, Socket};
-
-use crate::endpoint::Endpoint;
+pub use socket::{Bound, Read, Socket};
 
 /// Names a socket of a reactor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -94,7 +92,7 @@ const EVENTS_PER_POLL_MAX: usize = 1_024;
 pub struct Reactor {
     poll: Poll,
     events: Events,
-    listeners: Vec<Option<TcpListener>>,
+    listeners: Slab<TcpListener>,
     sockets: Slab<Socket>,
 }
 
@@ -107,7 +105,7 @@ impl Reactor {
         Ok(Self {
             poll: Poll::new()?,
             events: Events::with_capacity(EVENTS_PER_POLL_MAX),
-            listeners: Vec::new(),
+            listeners: Slab::new(),
             sockets: Slab::new(),
         })
     }
@@ -128,31 +126,31 @@ impl Reactor {
         Signals::new(self.poll.registry(), SIGNALS)
     }
 
-    /// Listens on an endpoint; returns the address with the port that was chosen for port 0.
+    /// Watches a listening socket.
     ///
     /// # Errors
-    /// When the address cannot be bound, or there are too many listening ports.
-    pub fn listen(&mut self, endpoint: &Endpoint) -> io::Result<(ListenerToken, SocketAddr)> {
+    /// When there are too many, or the operating system cannot watch one more.
+    pub fn listen(&mut self, bound: Bound) -> io::Result<ListenerToken> {
         if self.listeners.len() == LISTENERS_MAX {
             return Err(io::Error::other(format!(
                 "a reactor has at most {LISTENERS_MAX} listening ports"
             )));
         }
-        let mut listener = socket::listen(endpoint)?;
-        let address = listener.local_addr()?;
-        let index = self.listeners.len();
+        let mut listener = bound.into_listener();
+        let entry = self.listeners.vacant_entry();
+        let index = entry.key();
         self.poll.registry().register(
             &mut listener,
             mio::Token(FIRST_LISTENER + index),
             Interest::READABLE,
         )?;
-        self.listeners.push(Some(listener));
-        Ok((ListenerToken(index), address))
+        entry.insert(listener);
+        Ok(ListenerToken(index))
     }
 
     /// Stops listening. Peers that have not been accepted are refused.
     pub fn stop_listening(&mut self, listener: ListenerToken) {
-        if let Some(mut socket) = self.listeners.get_mut(listener.0).and_then(Option::take) {
+        if let Some(mut socket) = self.listeners.try_remove(listener.0) {
             // The descriptor is closed next; an error here has nothing to be done about.
             let _ = self.poll.registry().deregister(&mut socket);
         }
@@ -186,7 +184,7 @@ impl Reactor {
 
     /// Accepts one peer. Call it until it would block.
     pub fn accept(&mut self, listener: ListenerToken) -> Accept {
-        let Some(Some(socket)) = self.listeners.get(listener.0) else {
+        let Some(socket) = self.listeners.get(listener.0) else {
             return Accept::WouldBlock;
         };
         let (stream, peer) = match socket.accept() {

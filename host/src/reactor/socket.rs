@@ -164,9 +164,39 @@ impl Wire for Socket {
     }
 }
 
-/// A listening socket. Through socket2, because mio's own bind fixes the backlog at 128, and of a thousand simultaneous
-/// connects a third would hang.
-pub(super) fn listen(endpoint: &Endpoint) -> io::Result<TcpListener> {
+/// A listening socket that no reactor watches yet. Peers already queue at it.
+#[derive(Debug)]
+pub struct Bound {
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+impl Bound {
+    /// Listens on an endpoint.
+    ///
+    /// # Errors
+    /// When the address cannot be bound.
+    pub fn to(endpoint: &Endpoint) -> io::Result<Self> {
+        Self::new(listen(endpoint)?)
+    }
+
+    fn new(listener: TcpListener) -> io::Result<Self> {
+        let address = listener.local_addr()?;
+        Ok(Self { listener, address })
+    }
+
+    /// Its address, with the port that was chosen for port 0.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub(super) fn into_listener(self) -> TcpListener {
+        self.listener
+    }
+}
+
+/// Through socket2, because mio's own bind fixes the backlog at 128, and of a thousand simultaneous connects a third would hang.
+fn listen(endpoint: &Endpoint) -> io::Result<TcpListener> {
     let address = endpoint.socket_address();
     let socket = socket2::Socket::new(
         Domain::for_address(address),

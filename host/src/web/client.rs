@@ -24,8 +24,8 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// How much room is made for a body before any of it has arrived, in bytes: its length is only a claim.
 const BODY_ROOM_MAX_BYTES: u64 = 64 << 10;
 
-/// The web client of one service: its grants, its limits, its connections.
-#[derive(Debug)]
+/// The web client of one service: its grants, its limits, its connections. Cheap to clone: a clone shares them.
+#[derive(Clone, Debug)]
 pub struct WebClient {
     side: Handle,
     shared: Arc<Shared>,
