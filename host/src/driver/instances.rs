@@ -248,9 +248,7 @@ impl Driver {
         if seats.iter().any(|served| served.seat.is_starting()) {
             return false;
         }
-        let mut open = seats
-            .iter()
-            .filter(|served| served.seat.is_open());
+        let mut open = seats.iter().filter(|served| served.seat.is_open());
         // What waits for one at another driver is bounded by the connections that the service may have.
         open.any(|served| {
             let here = served
