@@ -4,6 +4,8 @@
 //!
 //! - [`build`]: a guest's source folder becomes a component;
 //! - [`scaffold`]: a new guest's project;
+//! - [`config`]: wisted.toml, with all that is wrong in it;
+//! - [`supervisor`]: what a configuration asks for becomes services that run;
 //! - [`service`], [`endpoint`], [`limits`]: what is to be served, where, and how far guests may go, as plain values;
 //! - [`driver`]: the turn of a reactor thread;
 //! - [`core`]: a connection's rules, pure;
@@ -11,12 +13,14 @@
 //! - [`guest`]: components, instances and traps;
 //! - [`web`], [`side`]: the web client, and the thread that it runs on;
 //! - [`logs`]: how log records are written;
+//! - [`units`]: sizes and durations as people write them;
 //! - [`clock`]: the time.
 //!
 //! The binary's command line is not part of the library.
 
 pub mod build;
 pub mod clock;
+pub mod config;
 pub mod core;
 pub mod driver;
 pub mod endpoint;
@@ -27,4 +31,6 @@ pub mod reactor;
 pub mod scaffold;
 pub mod service;
 pub mod side;
+pub mod supervisor;
+pub mod units;
 pub mod web;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::core::ConnectionLimits;
 
 /// The limits of one service.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Connections that the service has at once. At the limit it accepts nobody until one ends (`driver/accept.rs`).
     pub connections_max: u32,
@@ -138,6 +138,9 @@ pub mod per_turn {
     /// Messages taken from the mailbox.
     pub const MAILS_MAX: usize = 1_024;
 }
+
+/// How long connections may take to finish when the host is asked to stop, unless it is told otherwise.
+pub const DRAIN_MAX: Duration = Duration::from_secs(10);
 
 /// How long a guest computes before the others get a turn.
 pub const CPU_SLICE: Duration = Duration::from_millis(5);

@@ -25,7 +25,7 @@ const QUEUED_RECORDS_MAX: usize = 16_384;
 /// # Errors
 /// When `filter` is not in the syntax of [`EnvFilter`], such as `info` or `info,guest=debug`.
 pub fn start(format: LogFormat, filter: &str) -> Result<WorkerGuard, String> {
-    let filter = EnvFilter::try_new(filter).map_err(|error| error.to_string())?;
+    let filter = parse(filter)?;
     let (writer, guard) = NonBlockingBuilder::default()
         .buffered_lines_limit(QUEUED_RECORDS_MAX)
         .thread_name("wisted-log")
@@ -40,4 +40,16 @@ pub fn start(format: LogFormat, filter: &str) -> Result<WorkerGuard, String> {
         LogFormat::Json => builder.json().init(),
     }
     Ok(guard)
+}
+
+/// Whether [`start`] would understand this filter.
+///
+/// # Errors
+/// Why it would not.
+pub fn check_filter(filter: &str) -> Result<(), String> {
+    parse(filter).map(drop)
+}
+
+fn parse(filter: &str) -> Result<EnvFilter, String> {
+    EnvFilter::try_new(filter).map_err(|error| error.to_string())
 }

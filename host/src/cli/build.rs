@@ -7,8 +7,9 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 
-use super::{BuildArgs, units};
+use super::BuildArgs;
 use wisted::build::build_guest;
+use wisted::units;
 
 pub(super) fn build(args: &BuildArgs) -> Result<ExitCode> {
     let mut component = build_guest(&args.folder, &mut |step| eprintln!("{step}"))

@@ -7,11 +7,12 @@ use anyhow::{Context, Result, bail};
 
 use super::CompileArgs;
 use super::check::host_of_one;
-use super::guest_file::{self, GuestFile};
+use super::guest_file::{self, say, say_compiling};
 use wisted::guest::GuestCode;
+use wisted::supervisor::ComponentFile;
 
 pub(super) fn compile(args: &CompileArgs) -> Result<ExitCode> {
-    let file = GuestFile::find(&args.guest)?;
+    let file = ComponentFile::find(&args.guest.path, &mut say)?;
     let Some(cache) = guest_file::cache(&args.guest) else {
         bail!(
             "there is no cache to compile into: XDG_CACHE_HOME or HOME must be set, and --no-cache must not be given"
@@ -21,7 +22,7 @@ pub(super) fn compile(args: &CompileArgs) -> Result<ExitCode> {
     let mut compiled = false;
     GuestCode::load(&host, &file.path, Some(&cache), &mut || {
         compiled = true;
-        file.say_compiling();
+        say_compiling(&file.name);
     })
     .with_context(|| format!("{} cannot be served", file.path.display()))?;
     let text = match compiled {

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::units;
+use wisted::config::rules;
 use wisted::limits::Limits;
+use wisted::units;
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Limits")]
@@ -76,7 +77,7 @@ impl LimitFlags {
                 self.$flag.unwrap_or(default.$limit)
             };
         }
-        let limits = Limits {
+        let mut limits = Limits {
             connections_max: or_default!(connections_max, connections_max),
             memory_max_bytes: or_default!(memory_max, memory_max_bytes),
             call_cpu_max: or_default!(call_cpu_max, call_cpu_max),
@@ -92,30 +93,15 @@ impl LimitFlags {
             fetches_max: or_default!(fetches_max, fetches_max),
             ..default
         };
-        let ordered = limits.write_buffer_low_bytes <= limits.write_buffer_high_bytes
-            && limits.write_buffer_high_bytes <= limits.write_buffer_max_bytes;
-        if !ordered {
-            return Err(format!(
-                "--write-buffer-low ({}), --write-buffer-high ({}) and --write-buffer-max ({}) must rise in this order",
-                limits.write_buffer_low_bytes,
-                limits.write_buffer_high_bytes,
-                limits.write_buffer_max_bytes
-            ));
+        rules::raise_what_follows(&mut limits, false, false);
+        let flag = |key: &str| format!("--{}", key.replace('_', "-"));
+        let found = rules::contradictions(&limits, &flag);
+        match found.into_iter().next() {
+            Some(found) => Err(found.problem),
+            None => Ok(limits),
         }
-        if limits.memory_max_bytes > MEMORY_MAX_BYTES {
-            return Err(
-                "--memory-max is at most 4GiB: 32-bit WebAssembly addresses no more".into(),
-            );
-        }
-        Ok(Limits {
-            outbox_max_bytes: limits.outbox_max_bytes.max(limits.write_buffer_max_bytes),
-            pages_held_max_bytes: limits.pages_held_max_bytes.max(limits.page_max_bytes),
-            ..limits
-        })
     }
 }
-
-const MEMORY_MAX_BYTES: usize = 4 << 30;
 
 #[cfg(test)]
 mod tests {

@@ -7,8 +7,9 @@ mod compile;
 mod guest_file;
 mod limit_flags;
 mod new;
+mod problems;
 mod run;
-mod units;
+mod serve;
 mod watch;
 
 use std::num::NonZero;
@@ -23,6 +24,7 @@ use limit_flags::LimitFlags;
 use wisted::endpoint::Endpoint;
 use wisted::logs::LogFormat;
 use wisted::service::{Choice, Isolation, Recycle};
+use wisted::units;
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -46,6 +48,7 @@ enum Command {
     New(NewArgs),
     Build(BuildArgs),
     Run(Box<RunArgs>),
+    Serve(ServeArgs),
     Check(CheckArgs),
     Compile(CompileArgs),
 }
@@ -142,9 +145,9 @@ struct RunArgs {
     #[arg(long = "ca", value_name = "FILE")]
     ca_files: Vec<PathBuf>,
 
-    /// How long connections may take to finish when the host is asked to stop
-    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = units::duration)]
-    drain_max: std::time::Duration,
+    /// How long connections may take to finish when the host is asked to stop [default: 10s]
+    #[arg(long, value_name = "DURATION", value_parser = units::duration)]
+    drain_max: Option<std::time::Duration>,
 
     #[command(flatten)]
     recycling: RecycleFlags,
@@ -156,11 +159,63 @@ struct RunArgs {
     logs: LogFlags,
 }
 
-/// Say what a guest exports and imports, and whether and how it can be served
+/// Serve the services of a configuration, any number of them
+///
+/// Each service has a component, endpoints, limits, values and grants of its own. docs/configuration.md has every key;
+/// `wisted check` says all that is wrong with a file without serving anything.
+///
+/// Stops on Ctrl-C or SIGTERM as `wisted run` does: accepts nobody any more, lets connections finish, and exits with 0.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  wisted serve wisted.toml
+  wisted serve wisted.toml --log info,guest=debug
+
+The least that a configuration has:
+  [services.echo]
+  component = \"echo.wasm\"
+  listen = \"tcp:8000\"")]
+struct ServeArgs {
+    /// The configuration
+    #[arg(value_name = "CONFIG")]
+    config: PathBuf,
+
+    /// Reload when the configuration or a component changes; SIGHUP is an order to reload in any case
+    #[arg(long)]
+    watch: bool,
+
+    /// The shape of log records, instead of what the configuration says
+    #[arg(long, value_enum, help_heading = "Logs")]
+    log_format: Option<LogFormatArg>,
+
+    /// Which records are written, instead of what the configuration says: error, warn, info, debug, trace, or for parts,
+    /// such as info,guest=debug
+    #[arg(long, value_name = "FILTER", help_heading = "Logs")]
+    log: Option<String>,
+}
+
+/// Say whether and how a guest can be served, or what is wrong with a configuration
+///
+/// Of a guest it says what it exports and imports. Of a configuration (.toml) it says everything that is wrong, each with its
+/// line: what is misspelt, missing, clashes or makes no sense together. Components are loaded for that, and nothing is served.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  wisted check echo.wasm
+  wisted check wisted.toml
+  wisted check --schema > wisted.schema.json")]
 struct CheckArgs {
-    #[command(flatten)]
-    guest: GuestArg,
+    /// A component (.wasm), its text (.wat), a folder with a guest's source, which is built first; or a configuration (.toml)
+    #[arg(value_name = "GUEST|CONFIG", required_unless_present = "schema")]
+    path: Option<PathBuf>,
+
+    /// Don't keep compiled code in a cache
+    #[arg(long)]
+    no_cache: bool,
+
+    /// Print the JSON Schema of configurations, for editors
+    #[arg(long)]
+    schema: bool,
 }
 
 /// Compile a guest for this machine ahead of time, into the user's cache, so that it starts at once
@@ -289,6 +344,7 @@ pub fn main() -> ExitCode {
         Command::New(args) => new::new(&args),
         Command::Build(args) => build::build(&args),
         Command::Run(args) => run::run(*args),
+        Command::Serve(args) => serve::serve(&args),
         Command::Check(args) => check::check(&args),
         Command::Compile(args) => compile::compile(&args),
     };
@@ -300,9 +356,7 @@ pub fn main() -> ExitCode {
 
 /// `error`, as clap writes it.
 fn error_label() -> String {
-    use std::io::IsTerminal;
-    let plain = std::env::var_os("NO_COLOR").is_some() || !std::io::stderr().is_terminal();
-    if plain {
+    if problems::is_plain() {
         "error".to_owned()
     } else {
         let style = AnsiColor::Red.on_default().bold();

@@ -4,215 +4,105 @@ use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
 use std::num::NonZero;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow, bail};
 
-use super::guest_file::{self, GuestFile};
+use super::guest_file::{cache_of, say};
 use super::watch::Watch;
 use super::{RunArgs, error_label};
+use wisted::config::{GuestValue, HostConfig, ServiceConfig};
 use wisted::driver::{Crew, Exit};
 use wisted::endpoint::Endpoint;
-use wisted::guest::{self, CodeCache, GuestCode, GuestHost, Origin, PoolSize};
-use wisted::limits::Limits;
+use wisted::guest;
+use wisted::limits::{DRAIN_MAX, Limits};
 use wisted::logs;
 use wisted::reactor::Bound;
 use wisted::service::{Isolation, Recycle, Service};
-use wisted::side::Side;
-use wisted::web::{Grants, WebClient, WebLimits};
+use wisted::supervisor::{ComponentFile, Components, Loader, pool};
+use wisted::web::Grants;
 
 const DEFAULT_ENDPOINT: &str = "tcp:127.0.0.1:8000";
-
-/// Instances and stacks beyond those that the limits name: programs, shared instances.
-const SPARE: u32 = 16;
 
 pub(super) fn run(args: RunArgs) -> Result<ExitCode> {
     let limits = args.limits.limits().map_err(|error| anyhow!(error))?;
     let grants = Grants::parse(&args.allow_fetch).context("--allow-fetch")?;
-    let file = GuestFile::find(&args.guest)?;
+    let file = ComponentFile::find(&args.guest.path, &mut say)?;
     let _log_guard = logs::start(args.logs.log_format.into(), &args.logs.log)
         .map_err(|error| anyhow!("--log {:?}: {error}", args.logs.log))?;
-    raise_descriptor_limit();
+    pool::raise_descriptor_limit();
 
-    let isolation = args.isolation.into();
-    let recycle = args.recycling.recycle();
-    if isolation == Isolation::Connection && recycle != Recycle::default() {
-        bail!(
-            "recycling makes sense only with --isolation service: otherwise an instance ends with its connection anyway"
-        );
-    }
-    let instances = args.instances.unwrap_or(NonZero::<u16>::MIN);
-    if isolation == Isolation::Connection && args.instances.is_some() {
-        bail!(
-            "--instances makes sense only with --isolation service: otherwise each connection has its own anyway"
-        );
-    }
-    let reactors = args.reactors.map_or_else(cores, usize::from);
-    let cache = guest_file::cache(&args.guest);
-    let mut pool = pool_size(isolation, instances, &limits);
-    pool.memory_images = guest::memory_images_suit(&file.path);
-    if args.watch || pool.memory_images {
+    let mut service = service(&args, &file, limits, grants)?;
+    let host = host(&args, &service);
+    let drain_max = host.drain_max;
+    let reactors = host.reactors.unwrap_or_else(pool::cores);
+    let mut size = pool::pool_size(&host, std::slice::from_ref(&service));
+    size.memory_images = guest::memory_images_suit(&file.path);
+    if args.watch || size.memory_images {
         // Nobody knows whether the next build's guest will wait. A large one is a language's runtime, which may, and loading
         // it once more to find out would take longer than the stacks.
-        pool.stacks_max = pool.instances_max;
+        size.stacks_max = size.instances_max;
     }
-    let (host, code) = load(&file, cache.as_ref(), &pool, reactors)?;
-    if args.watch && !code.exports().connection {
+    let mut loader = Loader::new(&size, reactors, host.cache.open())?;
+    let mut code = loader.load_code(&file, &mut say)?;
+    if code.may_wait() && size.stacks_max < size.instances_max {
+        // Each of its instances needs a stack: that is known only now, and most guests start faster without so many.
+        drop(code);
+        loader = loader.with_all_stacks()?;
+        code = loader.load_code(&file, &mut say)?;
+    }
+    let serves = code.exports().connection;
+    if args.watch && !serves {
         bail!(
             "{} is a program, which runs once: --watch makes no sense",
             file.name
         );
     }
-    let endpoints = endpoints(args.endpoints, &code, &file)?;
-
-    let side = Side::start().context("the side thread cannot be started")?;
-    let web = WebClient::new(&side, grants, web_limits(&limits), &args.ca_files)?;
-    let service = Service {
-        origin: Arc::new(Origin::new(
-            file.name.clone(),
-            file.name.clone(),
-            sorted_config(args.config)?,
-        )),
-        endpoints,
-        isolation,
-        instances,
-        choice: args.instances_by.into(),
-        recycle,
-        limits: Arc::new(limits),
+    if !serves && !service.listen.is_empty() {
+        bail!(
+            "{} is a program: it has no `data-received` to serve connections with, so --listen makes no sense",
+            file.name
+        );
+    }
+    if serves && service.listen.is_empty() {
+        service.listen.push(DEFAULT_ENDPOINT.parse()?);
+    }
+    let mut components = Components::default();
+    components.keep(&service.component, file.clone(), code);
+    let loaded = loader.load_service(&service, &mut components, &mut say);
+    let loaded = loaded.map_err(|failure| anyhow!("{failure}"))?;
+    let loaded = Service {
         is_sole: true,
-        code,
-        web,
+        ..loaded
     };
-    let bound = bind(&service.endpoints)?;
+    let bound = bind(&service.listen)?;
     let addresses: Vec<_> = bound.iter().map(Bound::address).collect();
-    let reactors = Crew::useful_reactors(&service, reactors);
-    let crew =
-        Crew::new(&host, args.drain_max, reactors).context("the reactors cannot be started")?;
+    let reactors = Crew::useful_reactors(&loaded, reactors);
+    let crew = Crew::new(loader.host(), drain_max, reactors);
+    let crew = crew.context("the reactors cannot be started")?;
     let mut roster = crew.roster();
-    let text = what_is_served(&service, reactors, &addresses);
-    let placed = roster.add(service, false)?;
+    let placed = roster.add(loaded, false)?;
     let listen = |bound| roster.listen(bound, &placed);
     let listeners = bound.into_iter().map(listen).collect();
     if args.watch {
         let watch = Watch {
             guest: args.guest.path,
-            host,
-            cache,
+            host: loader.host().clone(),
+            cache: loader.cache().cloned(),
             roster,
             placed,
             listeners,
         };
         watch.start().context("--watch")?;
     }
-    // Whoever started us may have closed standard output; serving is what counts.
-    let _ = std::io::stdout().write_all(text.as_bytes());
+    if serves {
+        say_what_is_served(&file.name, &service, reactors, &addresses);
+    } else if std::io::stdout().is_terminal() {
+        print(&format!("running {}\n", file.name));
+    }
     // WASI's timers are created on the reactors' threads and run on the side thread.
-    let exit = crew.run(|| side.handle().enter());
+    let exit = crew.run(|| loader.side().handle().enter());
     let exit = exit.context("a reactor failed")?;
     Ok(exit_code(&exit))
-}
-
-/// Loads the guest, with a pool that suits it.
-fn load(
-    file: &GuestFile,
-    cache: Option<&CodeCache>,
-    pool: &PoolSize,
-    reactors: usize,
-) -> Result<(Arc<GuestHost>, Arc<GuestCode>)> {
-    let load = |pool: &PoolSize| {
-        let host = GuestHost::new(pool, reactors)
-            .map_err(|error| anyhow!("the guests' memory cannot be reserved: {error:#}"))?;
-        let say = &mut || file.say_compiling();
-        let code = GuestCode::load(&host, &file.path, cache, say)
-            .with_context(|| format!("{} cannot be served", file.path.display()))?;
-        anyhow::Ok((host, code))
-    };
-    let (host, code) = load(pool)?;
-    if !code.may_wait() || pool.stacks_max >= pool.instances_max {
-        return Ok((host, code));
-    }
-    // Each of its instances needs a stack: that is known only now, and most guests start faster without so many.
-    drop((host, code));
-    load(&PoolSize {
-        stacks_max: pool.instances_max,
-        ..*pool
-    })
-}
-
-/// The cores that this process may use.
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
-}
-
-fn exit_code(exit: &Exit) -> ExitCode {
-    match exit {
-        Exit::Drained | Exit::Finished => ExitCode::SUCCESS,
-        Exit::Aborted(signal) => ExitCode::from(signal.exit_code()),
-        Exit::Failed { guest, error } => {
-            eprintln!("{}: {guest}: {error}", error_label());
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn endpoints(given: Vec<Endpoint>, code: &GuestCode, file: &GuestFile) -> Result<Vec<Endpoint>> {
-    match (code.exports().connection, given.is_empty()) {
-        (false, false) => bail!(
-            "{} is a program: it has no `data-received` to serve connections with, so --listen makes no sense",
-            file.name
-        ),
-        (true, true) => Ok(vec![DEFAULT_ENDPOINT.parse()?]),
-        _ => Ok(given),
-    }
-}
-
-fn sorted_config(mut config: Vec<(String, String)>) -> Result<Vec<(String, String)>> {
-    config.sort();
-    if let Some(pair) = config.windows(2).find(|pair| pair[0].0 == pair[1].0) {
-        bail!("--config {} is given twice", pair[0].0);
-    }
-    Ok(config)
-}
-
-/// Stacks for guests that are not known to wait: for those that compute for long.
-const STACKS_AT_FIRST: u32 = 1_024;
-
-fn pool_size(isolation: Isolation, instances: NonZero<u16>, limits: &Limits) -> PoolSize {
-    let instances = match isolation {
-        Isolation::Connection => limits.connections_max,
-        // The others; each may be succeeded by as many as the first.
-        Isolation::Service => (u32::from(instances.get()) - 1) * SPARE,
-    };
-    let instances_max = instances + SPARE;
-    PoolSize {
-        instances_max,
-        stacks_max: instances_max.min(STACKS_AT_FIRST),
-        memory_max_bytes: limits.memory_max_bytes,
-        table_max_elements: limits.table_max_elements,
-        memory_images: false,
-    }
-}
-
-fn web_limits(limits: &Limits) -> WebLimits {
-    let timeout_ms = limits.fetch_timeout_max.as_millis();
-    WebLimits {
-        page_max_bytes: limits.page_max_bytes,
-        fetch_timeout_max_ms: u32::try_from(timeout_ms).unwrap_or(u32::MAX),
-        fetches_max: limits.fetches_max,
-        fetches_queued_max: limits.fetches_queued_max,
-        redirects_max: limits.redirects_max,
-        ..WebLimits::default()
-    }
-}
-
-/// Each connection is a descriptor, and the soft limit is often 1,024 where the hard one is far higher.
-fn raise_descriptor_limit() {
-    use rustix::process::{Resource, getrlimit, setrlimit};
-    let mut limit = getrlimit(Resource::Nofile);
-    limit.current = limit.maximum;
-    if let Err(error) = setrlimit(Resource::Nofile, limit) {
-        tracing::warn!(%error, "the limit on descriptors could not be raised");
-    }
 }
 
 /// Listens on all endpoints, before anything else is done: what is taken is known at once.
@@ -223,34 +113,114 @@ fn bind(endpoints: &[Endpoint]) -> Result<Vec<Bound>> {
     endpoints.iter().map(bind).collect()
 }
 
-fn what_is_served(service: &Service, reactors: usize, addresses: &[SocketAddr]) -> String {
-    let name = &service.origin.service;
-    let mut text = String::new();
-    if service.serves_connections() {
-        let places: Vec<_> = addresses
-            .iter()
-            .map(|address| format!("tcp:{address}"))
-            .collect();
-        let instances = match service.isolation {
-            Isolation::Connection => "an instance for each connection".into(),
-            Isolation::Service if service.instances.get() == 1 => {
-                "one instance for all connections".into()
-            }
-            Isolation::Service => format!("{} instances share the connections", service.instances),
-        };
-        let reactors = match reactors {
-            1 => String::new(),
-            several => format!(", {several} reactors"),
-        };
-        text += &format!(
-            "serving {name} on {} ({instances}{reactors})\n",
-            places.join(", ")
+/// The service that the flags make.
+fn service(
+    args: &RunArgs,
+    file: &ComponentFile,
+    limits: Limits,
+    grants: Grants,
+) -> Result<ServiceConfig> {
+    let isolation = args.isolation.into();
+    let recycle = args.recycling.recycle();
+    if isolation == Isolation::Connection && recycle != Recycle::default() {
+        bail!(
+            "recycling makes sense only with --isolation service: otherwise an instance ends with its connection anyway"
         );
-        if std::io::stdout().is_terminal() {
-            text += "Ctrl-C stops it\n";
-        }
-    } else if std::io::stdout().is_terminal() {
-        text += &format!("running {name}\n");
     }
-    text
+    if isolation == Isolation::Connection && args.instances.is_some() {
+        bail!(
+            "--instances makes sense only with --isolation service: otherwise each connection has its own anyway"
+        );
+    }
+    Ok(ServiceConfig {
+        name: file.name.clone(),
+        component: args.guest.path.clone(),
+        listen: args.endpoints.clone(),
+        isolation,
+        instances: args.instances.unwrap_or(NonZero::<u16>::MIN),
+        choice: args.instances_by.into(),
+        recycle,
+        config: sorted_config(args.config.clone())?,
+        grants,
+        ca_files: args.ca_files.clone(),
+        limits,
+    })
+}
+
+/// The process that the flags make.
+fn host(args: &RunArgs, service: &ServiceConfig) -> HostConfig {
+    HostConfig {
+        reactors: args.reactors.map(usize::from),
+        connections_max: (service.isolation == Isolation::Service).then_some(0),
+        drain_max: args.drain_max.unwrap_or(DRAIN_MAX),
+        cache: cache_of(&args.guest),
+        ..HostConfig::default()
+    }
+}
+
+pub(super) fn exit_code(exit: &Exit) -> ExitCode {
+    match exit {
+        Exit::Drained | Exit::Finished => ExitCode::SUCCESS,
+        Exit::Aborted(signal) => ExitCode::from(signal.exit_code()),
+        Exit::Failed { guest, error } => {
+            eprintln!("{}: {guest}: {error}", error_label());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn sorted_config(mut config: Vec<(String, String)>) -> Result<Vec<(String, GuestValue)>> {
+    config.sort();
+    if let Some(pair) = config.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+        bail!("--config {} is given twice", pair[0].0);
+    }
+    let plain = |(key, value)| (key, GuestValue::Plain(value));
+    Ok(config.into_iter().map(plain).collect())
+}
+
+/// A line that says what is served where and how.
+pub(super) fn say_what_is_served(
+    name: &str,
+    service: &ServiceConfig,
+    reactors: usize,
+    addresses: &[SocketAddr],
+) {
+    let reactors = match reactors {
+        1 => String::new(),
+        several => format!(", {several} reactors"),
+    };
+    let mut text = format!(
+        "serving {name} on {} ({}{reactors})\n",
+        places(addresses),
+        instances(service)
+    );
+    if std::io::stdout().is_terminal() {
+        text += "Ctrl-C stops it\n";
+    }
+    print(&text);
+}
+
+/// Addresses as they would be written to listen there.
+pub(super) fn places(addresses: &[SocketAddr]) -> String {
+    let places: Vec<_> = addresses
+        .iter()
+        .map(|address| format!("tcp:{address}"))
+        .collect();
+    places.join(", ")
+}
+
+/// How connections share instances.
+pub(super) fn instances(service: &ServiceConfig) -> String {
+    match service.isolation {
+        Isolation::Connection => "an instance for each connection".into(),
+        Isolation::Service if service.instances.get() == 1 => {
+            "one instance for all connections".into()
+        }
+        Isolation::Service => format!("{} instances share the connections", service.instances),
+    }
+}
+
+/// Whoever started us may have closed standard output; serving is what counts.
+pub(super) fn print(text: &str) {
+    let _ = std::io::stdout().write_all(text.as_bytes());
 }

@@ -1,12 +1,9 @@
-//! `wisted run --watch`: when the guest's source changes it is built again, and new connections get the new build. It polls, on
-//! a thread of its own: a project has few files, and what an editor does to them differs from system to system.
+//! `wisted run --watch`: when the guest's source changes it is built again, and new connections get the new build. On a thread
+//! of its own.
 
-use std::fs;
-use std::hash::{DefaultHasher, Hash, Hasher};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 
@@ -14,6 +11,7 @@ use wisted::build::build_guest;
 use wisted::driver::{ListenerId, Placed, Roster};
 use wisted::guest::{CodeCache, GuestCode, GuestHost};
 use wisted::service::Service;
+use wisted::supervisor::{LOOK_INTERVAL, Snapshot};
 
 /// What is watched, and what is needed to load it again.
 pub(super) struct Watch {
@@ -43,7 +41,7 @@ impl Watch {
 
     fn watch(&mut self, mut built: Snapshot) {
         loop {
-            thread::sleep(POLL_INTERVAL);
+            thread::sleep(LOOK_INTERVAL);
             // A file that is just being replaced may be missing for a moment: so it is looked at again.
             let Ok(now) = Snapshot::of(&self.guest) else {
                 continue;
@@ -52,7 +50,7 @@ impl Watch {
                 continue;
             }
             // Whoever saves one file often saves another: build when there is quiet.
-            thread::sleep(POLL_INTERVAL);
+            thread::sleep(LOOK_INTERVAL);
             if Snapshot::of(&self.guest).ok() != Some(now) {
                 continue;
             }
@@ -87,85 +85,5 @@ impl Watch {
         self.roster
             .succeed(&mut self.placed, service, &self.listeners)
             .map_err(|error| anyhow!("the new build cannot start: {error}"))
-    }
-}
-
-/// What the source looked like: a digest of its files' names, lengths and times.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Snapshot(u64);
-
-impl Snapshot {
-    fn of(guest: &Path) -> Result<Self> {
-        let mut hasher = DefaultHasher::new();
-        let mut files = 0;
-        let mut paths = vec![guest.to_owned()];
-        while let Some(path) = paths.pop() {
-            let metadata = fs::metadata(&path).with_context(|| path.display().to_string())?;
-            if metadata.is_dir() {
-                let entries = fs::read_dir(&path).with_context(|| path.display().to_string())?;
-                let entries = entries.filter_map(|entry| Some(entry.ok()?.path()));
-                let mut entries: Vec<_> = entries.filter(|path| !is_output(path)).collect();
-                entries.sort();
-                paths.extend(entries);
-                continue;
-            }
-            files += 1;
-            if files > FILES_MAX {
-                bail!(
-                    "{}: more than {FILES_MAX} files are too many to watch",
-                    guest.display()
-                );
-            }
-            path.hash(&mut hasher);
-            metadata.len().hash(&mut hasher);
-            metadata.modified().ok().hash(&mut hasher);
-        }
-        Ok(Self(hasher.finish()))
-    }
-}
-
-/// What builds write, in any language, and what editors hide.
-fn is_output(path: &Path) -> bool {
-    const OUTPUTS: [&str; 7] = [
-        "target",
-        "node_modules",
-        "__pycache__",
-        "build",
-        "dist",
-        "zig-out",
-        "venv",
-    ];
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let is_lock = name.ends_with(".lock") || name.ends_with("-lock.json");
-    name.starts_with('.') || name.ends_with('~') || is_lock || OUTPUTS.contains(&&*name)
-}
-
-/// How often files are looked at. A change is built after one to two of these.
-const POLL_INTERVAL: Duration = Duration::from_millis(200);
-
-const FILES_MAX: usize = 20_000;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn changes_of_sources_are_seen_and_outputs_are_not() {
-        let folder = std::env::temp_dir().join(format!("wisted-watch-{}", std::process::id()));
-        fs::create_dir_all(folder.join("src")).unwrap();
-        fs::create_dir_all(folder.join("target")).unwrap();
-        let source = folder.join("src/lib.rs");
-        fs::write(&source, "one").unwrap();
-        let first = Snapshot::of(&folder).unwrap();
-        fs::write(folder.join("target/out"), "x").unwrap();
-        fs::write(folder.join(".hidden"), "x").unwrap();
-        assert_eq!(Snapshot::of(&folder).unwrap(), first);
-        fs::write(&source, "longer").unwrap();
-        let second = Snapshot::of(&folder).unwrap();
-        assert_ne!(second, first);
-        fs::write(folder.join("src/new.rs"), "").unwrap();
-        assert_ne!(Snapshot::of(&folder).unwrap(), second);
-        assert!(Snapshot::of(&folder.join("nowhere")).is_err());
-        fs::remove_dir_all(&folder).unwrap();
     }
 }

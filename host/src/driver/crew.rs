@@ -146,6 +146,15 @@ pub struct Crew {
     drivers: Vec<Driver>,
 }
 
+/// Called when the first driver begins to drain.
+pub(super) struct OnDrain(pub Box<dyn FnOnce() + Send>);
+
+impl std::fmt::Debug for OnDrain {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("OnDrain")
+    }
+}
+
 impl Crew {
     /// So many drivers, which serve nothing yet. `drain_max`: how long connections may take to finish when the host is asked to
     /// stop. `host` must have been made for as many reactors.
@@ -181,6 +190,13 @@ impl Crew {
         Roster::new(Control::new(
             self.drivers.iter().map(Driver::mailbox).collect(),
         ))
+    }
+
+    /// Calls `act` when the drain begins, on a thread that serves: it must not block.
+    pub fn on_drain(&mut self, act: impl FnOnce() + Send + 'static) {
+        if let Some(first) = self.drivers.first_mut() {
+            first.on_drain = Some(OnDrain(Box::new(act)));
+        }
     }
 
     /// Serves until asked to stop, or until the programs among the services are done: the first driver on the calling thread,

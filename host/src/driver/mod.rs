@@ -33,7 +33,7 @@ use accept::Listener;
 use accounts::Account;
 use admission::AcceptPace;
 use connections::{Connection, ConnectionKey};
-use crew::{Census, Mail, Place};
+use crew::{Census, Mail, OnDrain, Place};
 use instances::{Instance, InstanceKey};
 use linger::Lingering;
 use roster::Part;
@@ -48,6 +48,8 @@ pub use report::{
 };
 pub use roster::{ListenerId, Placed, Roster, TooMany};
 pub use shutdown::Exit;
+
+pub use crate::reactor::{Bound, on_hangup};
 
 use crate::clock;
 use crate::core::{Backoff, Deadlines, RecordBudget};
@@ -207,6 +209,7 @@ struct Driver {
     exhaustion_logged: bool,
     phase: Phase,
     drain_max: Duration,
+    on_drain: Option<OnDrain>,
     exit: Option<Exit>,
 }
 
@@ -250,6 +253,7 @@ impl Driver {
             exhaustion_logged: false,
             phase: Phase::Serving,
             drain_max,
+            on_drain: None,
             exit: None,
         })
     }

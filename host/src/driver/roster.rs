@@ -101,7 +101,7 @@ impl Roster {
     }
 
     /// Adds a service, which begins to start. `on_trial`: one instance is started even if each connection has its own, so that
-    /// [`Placed::wait`] tells whether the guest can start at all.
+    /// [`Placed::wait_for_start`] tells whether the guest can start at all.
     ///
     /// # Errors
     /// When there are too many.
@@ -177,10 +177,7 @@ impl Roster {
         listeners: &[ListenerId],
     ) -> Result<(), String> {
         let mut new = self.add(service, true).map_err(|error| error.to_string())?;
-        // Its own limits end a start that takes too long; this is for a host that is stopping, or a reactor that hangs.
-        let limits = &new.service.limits;
-        let timeout = limits.call_suspended_max + limits.call_cpu_max + START_GRACE;
-        if let Err(error) = new.wait(timeout) {
+        if let Err(error) = new.wait_for_start() {
             self.close(new);
             return Err(error);
         }
@@ -239,7 +236,10 @@ impl Placed {
     ///
     /// # Errors
     /// Why it could not start; or that it has not after so long.
-    pub fn wait(&mut self, timeout: Duration) -> Result<(), String> {
+    pub fn wait_for_start(&mut self) -> Result<(), String> {
+        // Its own limits end a start that takes too long; this is for a reactor that hangs.
+        let limits = &self.service.limits;
+        let timeout = limits.call_suspended_max + limits.call_cpu_max + START_GRACE;
         let deadline = clock::now() + timeout;
         while self.awaited > 0 {
             let left = deadline.saturating_duration_since(clock::now());

@@ -1,6 +1,6 @@
 //! How the host ends: the drain that a first signal begins, the abort that a second one is, and the end of programs.
 
-use super::crew::Mail;
+use super::crew::{Mail, OnDrain};
 use super::instances::Role;
 use super::{Driver, Due, Served};
 use crate::core::{CloseReason, Ending};
@@ -58,6 +58,9 @@ impl Driver {
             return;
         }
         self.phase = Phase::Draining;
+        if let Some(OnDrain(act)) = self.on_drain.take() {
+            act();
+        }
         self.stop_listening();
         if self.place.is_first() {
             let services = self.services.iter().enumerate();

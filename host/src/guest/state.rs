@@ -16,7 +16,6 @@ use crate::clock;
 use crate::limits::CPU_SLICE;
 
 /// Who an instance is, for its imports and its log records. One for each service.
-#[derive(Debug)]
 pub struct Origin {
     /// The service's name.
     pub service: String,
@@ -40,6 +39,16 @@ impl Origin {
             log_budget: LogBudget::default(),
             memory_bytes: AtomicUsize::new(0),
         }
+    }
+}
+
+impl std::fmt::Debug for Origin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Not its configuration: that may hold secrets.
+        f.debug_struct("Origin")
+            .field("service", &self.service)
+            .field("guest", &self.guest)
+            .finish_non_exhaustive()
     }
 }
 

@@ -18,7 +18,7 @@ use mio::{Events, Interest, Poll};
 use slab::Slab;
 
 pub use mailbox::Mailbox;
-pub use signals::{Signal, Signals};
+pub use signals::{Signal, Signals, on_hangup};
 pub use socket::{Bound, Read, Socket};
 
 /// Names a socket of a reactor.

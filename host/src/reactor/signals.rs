@@ -1,9 +1,9 @@
-//! SIGINT and SIGTERM as events of the reactor. Does not know what they lead to.
+//! SIGINT and SIGTERM as events of the reactor, SIGHUP for whoever wants it. Does not know what they lead to.
 
 use std::io;
 
 use mio::{Interest, Registry, Token};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 /// A signal that asks the host to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +23,19 @@ impl Signal {
         };
         128 + u8::try_from(number).unwrap_or(0)
     }
+}
+
+/// Calls `act` for each SIGHUP, on a thread that waits for nothing else: what it asks for is no reactor's affair. Call it once in a
+/// process.
+///
+/// # Errors
+/// When the handler cannot be installed, or the thread not be had.
+pub fn on_hangup(act: impl Fn() + Send + 'static) -> io::Result<()> {
+    let mut hangups = signal_hook::iterator::Signals::new([SIGHUP])?;
+    std::thread::Builder::new()
+        .name("wisted-hangup".into())
+        .spawn(move || hangups.forever().for_each(|_| act()))?;
+    Ok(())
 }
 
 /// The signals that have arrived.

@@ -180,6 +180,15 @@ impl Bound {
         Self::new(listen(endpoint)?)
     }
 
+    /// Takes a socket that listens already.
+    ///
+    /// # Errors
+    /// When it is not one.
+    pub fn from_std(listener: std::net::TcpListener) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        Self::new(TcpListener::from_std(listener))
+    }
+
     fn new(listener: TcpListener) -> io::Result<Self> {
         let address = listener.local_addr()?;
         Ok(Self { listener, address })

@@ -1,0 +1,100 @@
+//! `wisted serve`: the services of a configuration, until the host is asked to stop.
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, anyhow};
+use listenfd::ListenFd;
+
+use super::guest_file::say;
+use super::run::{exit_code, instances, places, print};
+use super::{ServeArgs, problems};
+use wisted::clock;
+use wisted::config::{Config, ConfigError};
+use wisted::driver::Bound;
+use wisted::logs;
+use wisted::supervisor::{self, Keeper, StartError, Started, pool};
+
+pub(super) fn serve(args: &ServeArgs) -> Result<ExitCode> {
+    let begun = clock::now();
+    let config = match Config::read(&args.config) {
+        Ok(config) => config,
+        Err(ConfigError::Wrong(wrong)) => return Ok(problems::show(&wrong)),
+        Err(error) => return Err(error.into()),
+    };
+    let format = args.log_format.map_or(config.log.format, Into::into);
+    let filter = args.log.clone().unwrap_or_else(|| config.log.filter());
+    let _log_guard =
+        logs::start(format, &filter).map_err(|error| anyhow!("--log {filter:?}: {error}"))?;
+    pool::raise_descriptor_limit();
+
+    let inherited = inherited_sockets()?;
+    let started = match supervisor::start(&config, inherited, &mut say) {
+        Ok(started) => started,
+        Err(StartError::Wrong(wrong)) => return Ok(problems::show(&wrong)),
+        Err(error) => return Err(error.into()),
+    };
+    let took_ms = clock::now().saturating_duration_since(begun).as_millis();
+    say_what_is_served(&config, &started, took_ms);
+    let Started {
+        loader,
+        mut crew,
+        fleet,
+    } = started;
+    let keeper = Keeper::start(fleet, &config, args.watch);
+    let keeper = keeper.context("the thread that keeps the services cannot be started")?;
+    crew.on_drain(move || keeper.stop());
+    // WASI's timers are created on the reactors' threads and run on the side thread.
+    let exit = crew.run(|| loader.side().handle().enter());
+    let exit = exit.context("a reactor failed")?;
+    Ok(exit_code(&exit))
+}
+
+/// Sockets that a service manager has opened for this process (sd_listen_fds(3)): they serve the endpoints with their addresses.
+fn inherited_sockets() -> Result<Vec<Bound>> {
+    let mut inherited = ListenFd::from_env();
+    let mut sockets = Vec::new();
+    for index in 0..inherited.len() {
+        let socket = inherited.take_tcp_listener(index);
+        let socket =
+            socket.with_context(|| format!("the inherited socket {index} is no TCP socket"))?;
+        if let Some(socket) = socket {
+            let socket = Bound::from_std(socket);
+            sockets.push(socket.with_context(|| format!("the inherited socket {index}"))?);
+        }
+    }
+    Ok(sockets)
+}
+
+/// A line for each service, and one for all.
+fn say_what_is_served(config: &Config, started: &Started, took_ms: u128) {
+    let mut text = String::new();
+    let facts = started.fleet.facts();
+    for service in &config.services {
+        let Some(facts) = facts.iter().find(|facts| facts.name == service.name) else {
+            continue;
+        };
+        text += &match facts.is_program {
+            true => format!("running {}\n", service.name),
+            false => format!(
+                "serving {} on {} ({})\n",
+                service.name,
+                places(&facts.addresses),
+                instances(service)
+            ),
+        };
+    }
+    let count = |count: usize, one: &str| match count {
+        1 => format!("1 {one}"),
+        several => format!("{several} {one}s"),
+    };
+    text += &format!(
+        "{} on {}, ready after {took_ms} ms\n",
+        count(config.services.len(), "service"),
+        count(started.crew.reactors(), "reactor"),
+    );
+    if std::io::stdout().is_terminal() {
+        text += "Ctrl-C stops it\n";
+    }
+    print(&text);
+}

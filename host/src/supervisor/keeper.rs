@@ -1,0 +1,274 @@
+//! Keeps the services that run as their configuration file says, on a thread of its own: it may take long to build, to compile and
+//! to start them, and no reactor waits for that. It must not know who gives the orders.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use super::Step;
+use super::fleet::{Fleet, Outcome, ServiceFacts};
+use super::notify::Manager;
+use super::snapshot::{LOOK_INTERVAL, Snapshot};
+use crate::config::{Config, HostConfig};
+use crate::driver::{Control, on_hangup};
+
+/// The handle of the thread; cheap to clone. The thread lasts as long as the process.
+#[derive(Clone, Debug)]
+pub struct Keeper {
+    orders: Sender<Order>,
+    control: Control,
+    shown: Arc<Shown>,
+}
+
+/// What others may look at meanwhile.
+#[derive(Debug, Default)]
+struct Shown {
+    facts: Mutex<Vec<ServiceFacts>>,
+    has_started: AtomicBool,
+}
+
+#[derive(Debug)]
+enum Order {
+    Reload(Option<Sender<Result<Outcome, String>>>),
+    Drain(String, Sender<bool>),
+    /// The host has begun to drain.
+    Stop,
+}
+
+/// What the thread works with.
+struct Desk {
+    fleet: Fleet,
+    path: PathBuf,
+    host: HostConfig,
+    shown: Arc<Shown>,
+    manager: Manager,
+    /// What the files looked like that are watched, if they are: the last look, and what runs.
+    watched: Option<Watched>,
+}
+
+struct Watched {
+    paths: Vec<PathBuf>,
+    running: Vec<Option<Snapshot>>,
+    last: Vec<Option<Snapshot>>,
+}
+
+impl Keeper {
+    /// Begins to keep a fleet as `config` says, whose services have begun to start. SIGHUP is an order to reload; so is a change of
+    /// the file, or of a component, if it is to `watch` them.
+    ///
+    /// # Errors
+    /// When a thread cannot be had.
+    pub fn start(fleet: Fleet, config: &Config, watch: bool) -> io::Result<Self> {
+        let (orders, received) = channel();
+        let shown = Arc::new(Shown::default());
+        let control = fleet.roster().control().clone();
+        let hangup = orders.clone();
+        on_hangup(move || {
+            // If the thread is gone, so is what it kept.
+            let _ = hangup.send(Order::Reload(None));
+        })?;
+        let mut desk = Desk {
+            fleet,
+            path: config.path().to_owned(),
+            host: config.host.clone(),
+            shown: Arc::clone(&shown),
+            manager: Manager::from_environment(),
+            watched: watch.then(|| Watched::of(config)),
+        };
+        desk.show();
+        thread::Builder::new()
+            .name("wisted-keeper".into())
+            .spawn(move || desk.work(&received))?;
+        Ok(Self {
+            orders,
+            control,
+            shown,
+        })
+    }
+
+    /// The running drivers.
+    pub fn control(&self) -> &Control {
+        &self.control
+    }
+
+    /// What runs, by name.
+    pub fn facts(&self) -> Vec<ServiceFacts> {
+        let facts = self.shown.facts.lock();
+        facts.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether every service has started, or failed to and will be started again.
+    pub fn has_started(&self) -> bool {
+        self.shown.has_started.load(Ordering::SeqCst)
+    }
+
+    /// Reads the configuration and the components again and makes what runs as they say. Blocks until that is done.
+    ///
+    /// # Errors
+    /// All that is wrong with the configuration: then nothing has changed.
+    pub fn reload(&self) -> Result<Outcome, String> {
+        let (answer, answered) = channel();
+        let gone = || Err("the host is stopping".to_owned());
+        if self.orders.send(Order::Reload(Some(answer))).is_err() {
+            return gone();
+        }
+        answered.recv().unwrap_or_else(|_| gone())
+    }
+
+    /// A service takes no more connections, and ends when its last one has gone; a reload brings it back. Blocks until that has
+    /// begun. False where there is none of this name.
+    pub fn drain(&self, name: &str) -> bool {
+        let (answer, answered) = channel();
+        let order = Order::Drain(name.to_owned(), answer);
+        self.orders.send(order).is_ok() && answered.recv().unwrap_or(false)
+    }
+
+    /// The host has begun to drain: nothing is changed any more.
+    pub fn stop(&self) {
+        let _ = self.orders.send(Order::Stop);
+    }
+}
+
+impl Desk {
+    fn work(mut self, orders: &Receiver<Order>) {
+        for (service, error) in self.fleet.wait_for_starts() {
+            tracing::error!(service, error, "the service could not start");
+        }
+        self.shown.has_started.store(true, Ordering::SeqCst);
+        self.manager.ready();
+        loop {
+            let order = match self.pause() {
+                Some(pause) => orders.recv_timeout(pause),
+                None => orders.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            };
+            match order {
+                Ok(Order::Reload(answer)) => {
+                    let outcome = self.reload();
+                    if let Some(answer) = answer {
+                        // Whoever asked may have given up.
+                        let _ = answer.send(outcome);
+                    }
+                }
+                Ok(Order::Drain(name, answer)) => {
+                    let drained = self.fleet.drain(&name);
+                    self.show();
+                    let _ = answer.send(drained);
+                }
+                Ok(Order::Stop) => return self.manager.stopping(),
+                Err(RecvTimeoutError::Timeout) => {
+                    let control = self.fleet.roster().control();
+                    self.manager.watch(control);
+                    if self.watched.as_mut().is_some_and(Watched::has_changed) {
+                        // It has logged what came of it.
+                        let _ = self.reload();
+                    }
+                }
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    /// How long nothing is to be done without an order.
+    fn pause(&self) -> Option<Duration> {
+        let look = self.watched.as_ref().map(|_| LOOK_INTERVAL);
+        [look, self.manager.watch_interval()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    fn reload(&mut self) -> Result<Outcome, String> {
+        self.manager.reloading();
+        let outcome = self.read_and_apply();
+        self.manager.ready();
+        match &outcome {
+            Ok(outcome) => outcome.log(),
+            Err(error) => {
+                tracing::error!(
+                    "the configuration was not reloaded, and nothing has changed: {error}"
+                );
+            }
+        }
+        outcome
+    }
+
+    fn read_and_apply(&mut self) -> Result<Outcome, String> {
+        let config = Config::read(&self.path).map_err(|error| error.to_string())?;
+        if config.host != self.host {
+            tracing::warn!("what [host] says takes a new process: it goes on as it was");
+        }
+        let outcome = self.fleet.apply(&config, &mut |step| match step {
+            Step::Building(line) => tracing::info!("building: {line}"),
+            Step::Compiling(name) => tracing::info!("compiling {name} for this machine"),
+        });
+        if let Some(watched) = &mut self.watched {
+            *watched = Watched::of(&config);
+        }
+        self.show();
+        Ok(outcome)
+    }
+
+    fn show(&mut self) {
+        let facts = self.fleet.facts();
+        let shown = self.shown.facts.lock();
+        *shown.unwrap_or_else(PoisonError::into_inner) = facts;
+    }
+}
+
+impl Watched {
+    fn of(config: &Config) -> Self {
+        let mut paths = vec![config.path().to_owned()];
+        paths.extend(config.services.iter().map(|one| one.component.clone()));
+        paths.sort();
+        paths.dedup();
+        let now = look(&paths);
+        Self {
+            paths,
+            running: now.clone(),
+            last: now,
+        }
+    }
+
+    /// Whether they differ from what runs, and have been quiet since the last look. A change is told once.
+    fn has_changed(&mut self) -> bool {
+        let now = look(&self.paths);
+        let is_quiet = now == self.last;
+        self.last.clone_from(&now);
+        // A file that is just being replaced may be missing for a moment.
+        let is_whole = now.iter().all(Option::is_some);
+        let has_changed = is_quiet && is_whole && now != self.running;
+        if has_changed {
+            self.running = now;
+        }
+        has_changed
+    }
+}
+
+fn look(paths: &[PathBuf]) -> Vec<Option<Snapshot>> {
+    paths.iter().map(|path| Snapshot::of(path).ok()).collect()
+}
+
+impl Outcome {
+    fn log(&self) {
+        for (service, error) in &self.failed {
+            tracing::error!(
+                service,
+                error,
+                "the service was not changed: it goes on as it was"
+            );
+        }
+        let list = |names: &[String]| names.join(", ");
+        tracing::info!(
+            added = list(&self.added),
+            succeeded = list(&self.succeeded),
+            changed = list(&self.changed),
+            removed = list(&self.removed),
+            failed = self.failed.len(),
+            "reloaded"
+        );
+    }
+}

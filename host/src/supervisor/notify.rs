@@ -1,0 +1,77 @@
+//! What a service manager is told, in systemd's protocol (sd_notify(3)), where there is one that listens: ready, reloading,
+//! stopping, and that all reactors are still alive.
+
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
+use sd_notify::NotifyState;
+
+use crate::clock;
+use crate::driver::Control;
+
+/// Whoever started this process and wants to know how it is, or nobody.
+#[derive(Debug)]
+pub(super) struct Manager {
+    /// It kills the process when it hears nothing for so long.
+    watchdog: Option<Duration>,
+}
+
+/// How long reactors may take to say that they are alive: a guest may compute meanwhile.
+const ANSWER_MAX: Duration = Duration::from_secs(2);
+
+impl Manager {
+    pub fn from_environment() -> Self {
+        Self {
+            watchdog: sd_notify::watchdog_enabled(),
+        }
+    }
+
+    /// How often to call [`watch`](Self::watch): three times within what it allows.
+    pub fn watch_interval(&self) -> Option<Duration> {
+        Some(self.watchdog? / 3)
+    }
+
+    pub fn ready(&self) {
+        tell(&[NotifyState::Ready]);
+    }
+
+    pub fn reloading(&self) {
+        match NotifyState::monotonic_usec_now() {
+            Ok(now) => tell(&[NotifyState::Reloading, now]),
+            Err(_) => tell(&[NotifyState::Reloading]),
+        }
+    }
+
+    pub fn stopping(&self) {
+        tell(&[NotifyState::Stopping]);
+    }
+
+    /// Tells that all is well, if every reactor says so in time.
+    pub fn watch(&self, control: &Control) {
+        if self.watchdog.is_none() {
+            return;
+        }
+        let (alive, told) = channel();
+        control.report(move |report| {
+            // Too late is as bad as never.
+            let _ = alive.send(report.reactor);
+        });
+        let deadline = clock::now() + ANSWER_MAX;
+        for _ in 0..control.reactors() {
+            let left = deadline.saturating_duration_since(clock::now());
+            if told.recv_timeout(left).is_err() {
+                return tracing::error!(
+                    "a reactor does not answer: the watchdog is not told that all is well"
+                );
+            }
+        }
+        tell(&[NotifyState::Watchdog]);
+    }
+}
+
+/// Nothing where nobody listens.
+fn tell(state: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(state) {
+        tracing::warn!(%error, "the service manager could not be told");
+    }
+}
