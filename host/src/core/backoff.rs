@@ -9,6 +9,7 @@ pub struct Backoff {
     longest: Duration,
     next: Duration,
     last_failure: Option<Instant>,
+    in_a_row: u32,
 }
 
 impl Backoff {
@@ -19,6 +20,7 @@ impl Backoff {
             longest,
             next: first,
             last_failure: None,
+            in_a_row: 0,
         }
     }
 
@@ -29,11 +31,18 @@ impl Backoff {
             .is_some_and(|last| now.saturating_duration_since(last) > self.longest * 2);
         if quiet {
             self.next = self.first;
+            self.in_a_row = 0;
         }
+        self.in_a_row = self.in_a_row.saturating_add(1);
         self.last_failure = Some(now);
         let pause = self.next;
         self.next = (self.next * 2).min(self.longest);
         pause
+    }
+
+    /// Failures without a quiet time between them.
+    pub fn in_a_row(&self) -> u32 {
+        self.in_a_row
     }
 }
 
@@ -48,7 +57,9 @@ mod tests {
         let start = Instant::now();
         let pauses: Vec<_> = (0..5).map(|_| backoff.failed(start)).collect();
         assert_eq!(pauses, [ms(100), ms(200), ms(400), ms(500), ms(500)]);
+        assert_eq!(backoff.in_a_row(), 5);
         assert_eq!(backoff.failed(start + ms(1_000)), ms(500));
         assert_eq!(backoff.failed(start + ms(2_001)), ms(100));
+        assert_eq!(backoff.in_a_row(), 1);
     }
 }

@@ -81,7 +81,7 @@ impl Driver {
     /// Whose turn it is to serve: drivers take peers one after the other, so that each has as many; shared instances as their
     /// service says.
     fn accepted(&mut self, service: usize, socket: Socket, peer: SocketAddr) {
-        if !self.admit(service, peer.ip()) {
+        if self.is_turned_away(service, peer.ip()) {
             return socket.refuse();
         }
         let served = &mut self.services[service];

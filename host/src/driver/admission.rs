@@ -78,16 +78,22 @@ impl Driver {
         self.service_may_accept_again(service);
     }
 
-    /// Counts a peer that was accepted. False where it is one too many of its address: it is to be turned away, since it must not
-    /// keep others waiting behind it.
-    pub(super) fn admit(&mut self, service: usize, peer: IpAddr) -> bool {
+    /// Whether a peer that was accepted is to be turned away, since it must not keep others waiting behind it: its address has as
+    /// many connections as it may, or nobody is there to serve it. If not, it counts from here on.
+    pub(super) fn is_turned_away(&mut self, service: usize, peer: IpAddr) -> bool {
+        let broken = self.is_broken(service);
         let served = &mut self.services[service];
         if let Some(pace) = &mut served.accept_pace.pace {
             pace.take(1);
         }
+        if broken {
+            // What is broken has been logged.
+            served.account.connections_refused += 1;
+            return true;
+        }
         let max = served.service.limits.connections_per_peer_max;
         if served.census.add(peer.to_canonical(), max) {
-            return true;
+            return false;
         }
         served.account.connections_refused += 1;
         if self.may_log(service) {
@@ -98,6 +104,6 @@ impl Driver {
                 "a peer was turned away: its address has as many connections as it may (connections_per_peer_max)"
             );
         }
-        false
+        true
     }
 }

@@ -1,14 +1,20 @@
 //! Instances that end against their will: what is logged, whose connections go with them, and when a service starts again.
 
+use std::time::Duration;
+
 use super::connections::ConnectionKey;
 use super::instances::{InstanceKey, Role};
-use super::report::Failure;
+use super::report::{Condition, Failure};
 use super::shutdown::Exit;
 use super::{Driver, Due};
 use crate::clock;
 use crate::core::CloseReason;
 use crate::guest::{Fault, FaultKind};
 use crate::service::Service;
+
+/// With so many failures in a row an instance is not started for [`BROKEN_PAUSE`].
+const FAILURES_IN_A_ROW_MAX: u32 = 10;
+const BROKEN_PAUSE: Duration = Duration::from_secs(300);
 
 impl Driver {
     pub(super) fn suspended_too_long(&mut self, key: InstanceKey) {
@@ -91,16 +97,30 @@ impl Driver {
         if self.services[service].closed {
             return;
         }
-        self.set_open(service, false);
         let served = &mut self.services[service];
         served.account.restarts += 1;
-        let pause = served.backoff.failed(self.now);
-        tracing::info!(
-            service = served.service.origin.service,
-            pause_ms = pause.as_millis() as u64,
-            instances = served.seat.all.len(),
-            "the service's instance will be started again; until then it takes no connections"
-        );
+        let mut pause = served.backoff.failed(self.now);
+        let failures = served.backoff.in_a_row();
+        let name = &served.service.origin.service;
+        let condition = if failures < FAILURES_IN_A_ROW_MAX {
+            tracing::info!(
+                service = name,
+                pause_ms = pause.as_millis() as u64,
+                instances = served.seat.all.len(),
+                "the service's instance will be started again; until then it takes no connections"
+            );
+            Condition::Restarting
+        } else {
+            pause = BROKEN_PAUSE;
+            tracing::error!(
+                service = name,
+                failures,
+                pause_s = pause.as_secs(),
+                "the service's instance fails each time: peers are turned away, and it is tried once more after the pause; a reload with a better build ends that"
+            );
+            Condition::Broken
+        };
+        self.set_condition(service, condition);
         self.deadlines
             .insert(self.now + pause, Due::Restart(service));
     }

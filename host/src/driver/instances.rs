@@ -12,6 +12,7 @@ use super::connections::ConnectionKey;
 use super::crew::Mail;
 use super::events::Event;
 use super::recycle::Work;
+use super::report::Condition;
 use super::shutdown::Phase;
 use super::{Driver, Due, Ready};
 use crate::core::{CloseReason, DeadlineKey, DirectWire, Ledger};
@@ -246,7 +247,7 @@ impl Driver {
         };
         let service = instance.service;
         self.succeeds(service, key);
-        self.set_open(service, true);
+        self.set_condition(service, Condition::Up);
         self.services[service].tell_start(Ok(()));
     }
 
@@ -280,6 +281,10 @@ impl Driver {
         // The first peers would all get the instances that happen to be ready first.
         if seats.iter().any(|served| served.seat.is_starting()) {
             return false;
+        }
+        if self.is_broken(service) {
+            // A peer would find none for a long time: better to be turned away at once.
+            return true;
         }
         let mut open = seats.iter().filter(|served| served.seat.is_open());
         // What waits for one at another driver is bounded by the connections that the service may have.

@@ -29,7 +29,9 @@ const STARTING: u8 = 0;
 /// Its instance may take connections.
 const OPEN: u8 = 1;
 /// Its instance has failed, and is to be started again.
-const SHUT: u8 = 2;
+const RESTARTING: u8 = 2;
+/// Its instance has failed so often that it is not started for some time, and peers are turned away.
+const BROKEN: u8 = 3;
 
 /// Whether a service's instances live wherever their connections do.
 pub(super) fn is_spread(service: &Service) -> bool {
@@ -67,6 +69,7 @@ impl Seat {
         match self.state.load(Ordering::SeqCst) {
             STARTING => Condition::Starting,
             OPEN => Condition::Up,
+            BROKEN => Condition::Broken,
             _ => Condition::Restarting,
         }
     }
@@ -85,12 +88,17 @@ impl Driver {
     }
 
     /// The instance of a seat is ready for connections, or is no more.
-    pub(super) fn set_open(&mut self, seat: usize, open: bool) {
+    pub(super) fn set_condition(&mut self, seat: usize, condition: Condition) {
         let served = &mut self.services[seat];
-        served.up = open;
-        let state = if open { OPEN } else { SHUT };
+        served.up = condition == Condition::Up;
+        let state = match condition {
+            Condition::Starting | Condition::Draining => STARTING,
+            Condition::Up => OPEN,
+            Condition::Restarting => RESTARTING,
+            Condition::Broken => BROKEN,
+        };
         served.seat.state.store(state, Ordering::SeqCst);
-        // One that is shut may have been the last one that peers waited for.
+        // One that has failed may have been the last one that peers waited for.
         if self.place.is_first() {
             self.service_may_accept_again(seat);
         } else {
@@ -110,6 +118,13 @@ impl Driver {
         let seat = self.open_seat(&all, wanted).unwrap_or(all.start);
         self.services[service].next_home = (seat - all.start + 1) % all.len();
         seat
+    }
+
+    /// Whether none of a service's instances will be started for some time.
+    pub(super) fn is_broken(&self, service: usize) -> bool {
+        let all = &self.services[service].seat.all;
+        let mut seats = self.services[all.clone()].iter();
+        seats.all(|served| served.seat.condition() == Condition::Broken)
     }
 
     /// The first open seat from the one that is wanted on.
