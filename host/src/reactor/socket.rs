@@ -46,7 +46,7 @@ impl Socket {
         Self(Arc::new(Stream(stream)))
     }
 
-    fn stream(&self) -> &TcpStream {
+    pub(super) fn stream(&self) -> &TcpStream {
         &self.0.0
     }
 
