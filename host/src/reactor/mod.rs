@@ -7,6 +7,8 @@
 mod mailbox;
 mod signals;
 mod socket;
+#[cfg(test)]
+mod tests;
 
 use std::io;
 use std::net::SocketAddr;

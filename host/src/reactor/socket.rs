@@ -64,7 +64,7 @@ impl Socket {
         }))
     }
 
-    fn stream(&self) -> &TcpStream {
+    pub(super) fn stream(&self) -> &TcpStream {
         &self.0.stream
     }
 
