@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use socket2::SockRef;
 
-use super::{Accept, Event, ListenerToken, Reactor, Read, Token};
+use super::{Accept, Bound, Event, ListenerToken, Reactor, Read, Token};
 use crate::core::{Sent, Wire as _};
 
 const PATIENCE: Duration = Duration::from_secs(10);
