@@ -167,5 +167,8 @@ pub const GUEST_RECORDS_PER_SECOND_MAX: u32 = 1_000;
 /// More are dropped, which is said.
 pub const SERVICE_RECORDS_PER_SECOND_MAX: u32 = 1_000;
 
+/// What an instance may leave to the one that takes its place, in bytes.
+pub const STATE_MAX_BYTES: usize = 16 << 20;
+
 /// The most random bytes that a guest gets in one call.
 pub const RANDOM_MAX_BYTES: u32 = 64 << 10;

@@ -19,6 +19,25 @@ macro_rules! export {
     };
 }
 
+/// Exports a [`StatefulFactory`](crate::StatefulFactory) as the guest: [`export!`](crate::export) for one that hands its state to
+/// the instance that takes its place.
+#[macro_export]
+macro_rules! export_stateful {
+    ($factory:ty) => {
+        $crate::__export!(
+            $crate::StatefulFactory,
+            $factory,
+            $crate::server::Server,
+            Serve,
+            Factory,
+            {
+                $crate::host::connections::export_connections!(Exported);
+                $crate::host::states::export_states!(Exported);
+            }
+        );
+    };
+}
+
 /// Exports a [`Program`](crate::Program) as the guest. To be used once, in the crate that becomes the component
 /// (`crate-type = ["cdylib", "rlib"]`). Natively it only checks that the type fits.
 #[macro_export]

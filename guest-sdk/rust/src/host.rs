@@ -5,7 +5,7 @@ mod bindings;
 #[cfg(target_arch = "wasm32")]
 mod real;
 #[cfg(target_arch = "wasm32")]
-pub use bindings::{connections, outcomes, programs};
+pub use bindings::{connections, outcomes, programs, states};
 #[cfg(target_arch = "wasm32")]
 pub(crate) use real::*;
 #[cfg(target_arch = "wasm32")]

@@ -65,7 +65,7 @@ pub use config::Config;
 pub use deferred::Deferred;
 pub use error::{Error, FetchError, WaitError};
 pub use program::Program;
-pub use protocol::{Factory, Protocol};
+pub use protocol::{Factory, Protocol, StatefulFactory};
 pub use time::{DelayedCall, after, call_later, now, sleep};
 pub use transport::{Address, CloseReason, Transport};
 pub use web::{Header, Request, Response, get_page, request};

@@ -62,6 +62,19 @@ pub trait Factory: Default + 'static {
     fn stop_factory(&mut self) {}
 }
 
+/// A [`Factory`] that hands its state to the one that takes its place when a new build is loaded, or when its instance has
+/// served enough. For isolation `service`; export it with [`export_stateful!`](crate::export_stateful).
+pub trait StatefulFactory: Factory {
+    /// What the next one is to know, at most 16 MiB. Called on the old instance, once the new one has started: it goes on serving
+    /// its open connections, but what changes from then on is not handed over. Say in it which version it is: another build
+    /// will read it.
+    fn save_state(&mut self) -> Vec<u8>;
+
+    /// What the one before has saved. Called after [`start_factory`](Factory::start_factory) and before the first connection; not
+    /// where there is no old instance. With an error the old one stays in its place.
+    fn restore_state(&mut self, state: &[u8]) -> Result<(), String>;
+}
+
 impl<P: Protocol + Default> Factory for P {
     type Protocol = P;
 

@@ -2,7 +2,7 @@
 //! come from. The bindings drive it in a guest, `testing` natively.
 
 use crate::table::Table;
-use crate::{CloseReason, Config, Factory, Protocol, Transport};
+use crate::{CloseReason, Config, Factory, Protocol, StatefulFactory, Transport};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
@@ -33,6 +33,26 @@ impl<F: Factory> Server<F> {
         if let Some(mut factory) = self.factory.take() {
             factory.stop_factory();
         }
+    }
+
+    pub fn save_state(&self) -> Vec<u8>
+    where
+        F: StatefulFactory,
+    {
+        let mut factory = self.factory.take().unwrap_or_default();
+        let state = factory.save_state();
+        self.factory.set(Some(factory));
+        state
+    }
+
+    pub fn restore_state(&self, state: &[u8]) -> Result<(), String>
+    where
+        F: StatefulFactory,
+    {
+        let mut factory = self.factory.take().unwrap_or_default();
+        let restored = factory.restore_state(state);
+        self.factory.set(Some(factory));
+        restored
     }
 
     pub fn connection_made(&self, connection: u32) {

@@ -3,7 +3,9 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use wisted_guest::{Address, CloseReason, Factory, Protocol, Transport, export};
+use wisted_guest::{
+    Address, CloseReason, Factory, Protocol, StatefulFactory, Transport, export_stateful,
+};
 
 /// Nobody may have the room remember more than this.
 const LINE_MAX_BYTES: usize = 1024;
@@ -42,6 +44,21 @@ impl Factory for Chat {
             room: self.room.clone(),
             line: Vec::new(),
         }
+    }
+}
+
+/// A new build goes on counting, so that no number is given twice while old connections are still there.
+impl StatefulFactory for Chat {
+    fn save_state(&mut self) -> Vec<u8> {
+        self.numbers_given.to_le_bytes().to_vec()
+    }
+
+    fn restore_state(&mut self, state: &[u8]) -> Result<(), String> {
+        let state = state.try_into();
+        let state =
+            state.map_err(|_| "the state is not the number of those who came".to_owned())?;
+        self.numbers_given = u32::from_le_bytes(state);
+        Ok(())
     }
 }
 
@@ -94,7 +111,7 @@ impl Protocol for Speaker {
     }
 }
 
-export!(Chat);
+export_stateful!(Chat);
 
 #[cfg(test)]
 mod tests {

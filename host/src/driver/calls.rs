@@ -42,6 +42,8 @@ impl Driver {
         match event {
             Event::Start => Some(Call::Start),
             Event::Execute => Some(Call::Execute),
+            Event::SaveState => Some(Call::SaveState),
+            Event::RestoreState(state) => Some(Call::RestoreState(state)),
             Event::Made(number) => Some(Call::ConnectionMade(number)),
             Event::ReadClosed(number) => Some(Call::ReadClosed(number)),
             Event::Drained(number) => Some(Call::Drained(number)),
@@ -136,6 +138,11 @@ impl Driver {
         if let Some(buffer) = returned.buffer {
             self.give_back_buffer(buffer);
         }
+        if let Some(state) = returned.state
+            && let Some(heir) = self.instance(key).and_then(|one| one.heir.take())
+        {
+            self.leave(heir, Ok(Some(state)));
+        }
         let Some(instance) = self.instance(key) else {
             return;
         };
@@ -153,7 +160,8 @@ impl Driver {
             self.services[service].census.resume();
         }
         match (role, handler) {
-            (Role::Service, "start") => self.service_is_up(key),
+            (Role::Service, "start") => self.has_started(key),
+            (Role::Service, "restore-state") => self.service_is_up(key),
             (Role::Service, _) => self.consider_recycling(key),
             (Role::Trial, "start") => self.trial_is_over(key),
             _ => {}

@@ -4,6 +4,7 @@
 
 use super::Driver;
 use super::crew::Mail;
+use super::heritage::Heritage;
 use super::report::{ConnectionQuery, ConnectionReport, Report};
 use super::roster::Change;
 use crate::core::{CloseReason, Ending};
@@ -18,6 +19,8 @@ pub(super) enum Order {
     Connections(ConnectionQuery, Answer<Vec<ConnectionReport>>),
     Kill(u64, Answer<bool>),
     Change(Change),
+    /// Among the drivers themselves.
+    Heritage(Heritage),
     Stop,
 }
 
@@ -28,6 +31,7 @@ impl std::fmt::Debug for Order {
             Self::Connections(..) => "Connections",
             Self::Kill(..) => "Kill",
             Self::Change(_) => "Change",
+            Self::Heritage(_) => "Heritage",
             Self::Stop => "Stop",
         })
     }
@@ -96,6 +100,7 @@ impl Driver {
             Order::Connections(query, answer) => answer(self.connection_reports(&query)),
             Order::Kill(connection, answer) => answer(self.kill(connection)),
             Order::Change(change) => self.take_change(change),
+            Order::Heritage(heritage) => self.take_heritage(heritage),
             Order::Stop => self.drain(),
         }
     }

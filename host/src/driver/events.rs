@@ -8,6 +8,8 @@ use crate::guest::{ConnectionNumber, PendingNumber};
 pub(super) enum Event {
     Start,
     Execute,
+    SaveState,
+    RestoreState(Vec<u8>),
     Made(ConnectionNumber),
     ReadClosed(ConnectionNumber),
     Drained(ConnectionNumber),

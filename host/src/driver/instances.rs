@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::connections::ConnectionKey;
 use super::crew::Mail;
 use super::events::Event;
+use super::heritage::Heir;
 use super::recycle::Work;
 use super::report::Condition;
 use super::shutdown::Phase;
@@ -66,6 +67,8 @@ pub(super) struct Instance {
     pub ledger: Ledger,
     /// How long the running handler has kept it busy so far.
     pub call_busy: Duration,
+    /// Who waits for the state that it saves.
+    pub heir: Option<Heir>,
     /// The connection that the running handler is about.
     pub about: Option<ConnectionKey>,
 }
@@ -183,7 +186,7 @@ impl Driver {
             self.services[service].tell_start(Ok(()));
         }
         if role == Role::Service && !exports.lifecycle {
-            self.service_is_up(key);
+            self.has_started(key);
         }
         if exports.program {
             self.push_event(key, Event::Execute);
@@ -232,6 +235,7 @@ impl Driver {
             work: Work::default(),
             ledger: Ledger::default(),
             call_busy: Duration::ZERO,
+            heir: None,
             about: None,
         });
         if exports.lifecycle {
@@ -401,6 +405,9 @@ impl Driver {
         let instance = self.instances.remove(key.place);
         for deadline in instance.timers.into_values().chain(instance.suspended) {
             self.deadlines.cancel(deadline);
+        }
+        if let Some(heir) = instance.heir {
+            self.leave(heir, Ok(None));
         }
         let served = &mut self.services[instance.service];
         served.account.instance_has_ended(&instance.ledger);

@@ -11,6 +11,7 @@ mod control;
 mod crew;
 mod events;
 mod failures;
+mod heritage;
 mod instances;
 mod linger;
 mod pending;
@@ -121,6 +122,8 @@ struct Served {
     backoff: Backoff,
     /// It takes no new connections any more, and ends when the last one has gone.
     closed: bool,
+    /// The seat whose instance leaves its state to the first one here.
+    inherits: Option<usize>,
     /// Who waits for its instance's first start.
     started: Option<Sender<Result<(), String>>>,
     account: Account,
@@ -147,6 +150,7 @@ impl Served {
             successor: None,
             backoff: Backoff::new(RESTART_PAUSE.0, RESTART_PAUSE.1),
             closed: false,
+            inherits: part.inherits,
             started: part.started,
             account: Account::new(),
             records: RecordBudget::new(SERVICE_RECORDS_PER_SECOND_MAX),

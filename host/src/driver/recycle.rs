@@ -66,7 +66,7 @@ impl Driver {
         let key = self.new_instance(service, Role::Service);
         self.services[service].successor = Some(key);
         if !self.services[service].service.code.exports().lifecycle {
-            self.service_is_up(key);
+            self.has_started(key);
         }
         true
     }

@@ -65,6 +65,8 @@ pub(super) struct Part {
     pub service: Arc<Service>,
     pub census: Arc<Census>,
     pub seat: Seat,
+    /// The seat whose instance leaves its state to the first one here.
+    pub inherits: Option<usize>,
     /// Who waits for its start.
     pub started: Option<Sender<Result<(), String>>>,
     /// With an instance for each connection: one is to be made and started just to see whether that works.
@@ -106,6 +108,16 @@ impl Roster {
     /// # Errors
     /// When there are too many.
     pub fn add(&mut self, service: Service, on_trial: bool) -> Result<Placed, TooMany> {
+        self.place(service, on_trial, None)
+    }
+
+    /// The same for one that takes over the state of the one at those seats.
+    fn place(
+        &mut self,
+        service: Service,
+        on_trial: bool,
+        from: Option<Range<usize>>,
+    ) -> Result<Placed, TooMany> {
         let service = Arc::new(service);
         let count = shared_instances(&service);
         let reactors = self.control.reactors();
@@ -119,6 +131,11 @@ impl Roster {
             .zip(seats.clone())
             .map(|(seat, place)| Part {
                 place,
+                // Each from the one that has its number: with other numbers of instances there is no telling whose state is whose.
+                inherits: from
+                    .as_ref()
+                    .filter(|from| from.len() == count)
+                    .map(|from| from.start + (place - seats.start)),
                 service: Arc::clone(&service),
                 census: Arc::clone(&census),
                 seat,
@@ -176,7 +193,9 @@ impl Roster {
         service: Service,
         listeners: &[ListenerId],
     ) -> Result<(), String> {
-        let mut new = self.add(service, true).map_err(|error| error.to_string())?;
+        let mut new = self
+            .place(service, true, Some(placed.seats.clone()))
+            .map_err(|error| error.to_string())?;
         if let Err(error) = new.wait_for_start() {
             self.close(new);
             return Err(error);

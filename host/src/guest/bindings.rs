@@ -13,6 +13,7 @@ wasmtime::component::bindgen!({
             export wisted:reactor/program@0.1.0;
             export wisted:reactor/timer-handler@0.1.0;
             export wisted:reactor/page-handler@0.1.0;
+            export wisted:reactor/state-handler@0.1.0;
         }
     ",
     world: "wisted:host/host",
@@ -38,6 +39,7 @@ pub mod plain {
                 export wisted:reactor/program@0.1.0;
                 export wisted:reactor/timer-handler@0.1.0;
                 export wisted:reactor/page-handler@0.1.0;
+                export wisted:reactor/state-handler@0.1.0;
             }
         ",
         world: "wisted:host/plain",

@@ -22,6 +22,8 @@ pub struct Exports {
     pub timer: bool,
     /// `page-handler`
     pub page: bool,
+    /// `state-handler`
+    pub state: bool,
 }
 
 /// A function that an interface of the contract has.
@@ -54,6 +56,13 @@ const PAGE: &[Function] = &[(
     "page-received",
     "func(id: pending-id, page: result<response, fetch-error>)",
 )];
+const STATE: &[Function] = &[
+    ("save-state", "func() -> list<u8>"),
+    (
+        "restore-state",
+        "func(state: list<u8>) -> result<_, string>",
+    ),
+];
 const INTERFACES: &[(&str, &[Function])] = &[
     ("connection-handler", CONNECTION),
     ("half-close-handler", HALF_CLOSE),
@@ -62,6 +71,7 @@ const INTERFACES: &[(&str, &[Function])] = &[
     ("program", PROGRAM),
     ("timer-handler", TIMER),
     ("page-handler", PAGE),
+    ("state-handler", STATE),
 ];
 
 /// Why a component cannot be served.
@@ -147,7 +157,8 @@ pub(super) fn exports_of(engine: &Engine, component: &Component) -> Result<Expor
             "lifecycle-handler" => &mut exports.lifecycle,
             "program" => &mut exports.program,
             "timer-handler" => &mut exports.timer,
-            _ => &mut exports.page,
+            "page-handler" => &mut exports.page,
+            _ => &mut exports.state,
         };
         *flag = true;
     }

@@ -39,6 +39,10 @@ pub enum Call {
     Drained(ConnectionNumber),
     /// `connection-handler.connection-lost`
     ConnectionLost(ConnectionNumber, CloseReason),
+    /// `state-handler.save-state`
+    SaveState,
+    /// `state-handler.restore-state`
+    RestoreState(Vec<u8>),
     /// `timer-handler.timer-fired`
     TimerFired(PendingNumber),
     /// `page-handler.page-received`
@@ -57,6 +61,8 @@ impl Call {
             Self::ReadClosed(_) => "read-closed",
             Self::Drained(_) => "drained",
             Self::ConnectionLost(..) => "connection-lost",
+            Self::SaveState => "save-state",
+            Self::RestoreState(_) => "restore-state",
             Self::TimerFired(_) => "timer-fired",
             Self::PageReceived(..) => "page-received",
         }
@@ -78,8 +84,10 @@ impl Call {
 /// What a handler returned.
 #[derive(Debug, Default)]
 pub struct Returned {
-    /// The error of `start` or `execute`.
+    /// The error of `start`, `execute` or `restore-state`.
     pub error: Option<String>,
+    /// What `save-state` has saved.
+    pub state: Option<Vec<u8>>,
     /// The buffer of `data-received`, to be used again.
     pub buffer: Option<Vec<u8>>,
 }

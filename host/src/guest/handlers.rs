@@ -29,6 +29,7 @@ macro_rules! handlers {
                 program: Option<handlers::program::GuestIndices>,
                 timer: Option<handlers::timer_handler::GuestIndices>,
                 page: Option<handlers::page_handler::GuestIndices>,
+                state: Option<handlers::state_handler::GuestIndices>,
             }
 
             /// The handlers of one instance, those that it has.
@@ -40,6 +41,7 @@ macro_rules! handlers {
                 program: Option<handlers::program::Guest>,
                 timer: Option<handlers::timer_handler::Guest>,
                 page: Option<handlers::page_handler::Guest>,
+                state: Option<handlers::state_handler::Guest>,
             }
 
             impl Indices {
@@ -60,6 +62,7 @@ macro_rules! handlers {
                         program: find!(program, program),
                         timer: find!(timer, timer_handler),
                         page: find!(page, page_handler),
+                        state: find!(state, state_handler),
                     })
                 }
 
@@ -84,6 +87,7 @@ macro_rules! handlers {
                         program: load!(program),
                         timer: load!(timer),
                         page: load!(page),
+                        state: load!(state),
                     })
                 }
             }
@@ -132,6 +136,15 @@ macro_rules! handlers {
                         Call::Execute => {
                             let handler = present(&self.program, missing)?;
                             returned.error = handler.call_execute(store)$($await)*?.err();
+                        }
+                        Call::SaveState => {
+                            let handler = present(&self.state, missing)?;
+                            returned.state = Some(handler.call_save_state(store)$($await)*?);
+                        }
+                        Call::RestoreState(state) => {
+                            let handler = present(&self.state, missing)?;
+                            returned.error =
+                                handler.call_restore_state(store, &state)$($await)*?.err();
                         }
                         Call::TimerFired(number) => {
                             let handler = present(&self.timer, missing)?;

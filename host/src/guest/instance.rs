@@ -332,7 +332,7 @@ impl std::fmt::Debug for Instance {
 impl Body {
     /// Calls a handler without a fiber.
     fn call(&mut self, call: Call) -> Result<Returned, Fault> {
-        let starting = matches!(call, Call::Start);
+        let starting = matches!(call, Call::Start | Call::RestoreState(_));
         let returned = self.try_call(call).map_err(|error| self.fault(&error))?;
         match returned.error {
             Some(refusal) if starting => Err(refused(refusal)),
@@ -388,7 +388,7 @@ async fn serve(body: &mut Body, shared: &Shared) -> Result<String> {
         })
         .await;
         store.set_epoch_deadline(1);
-        let starting = matches!(call, Call::Start);
+        let starting = matches!(call, Call::Start | Call::RestoreState(_));
         let returned = handlers.call(store, call).await?;
         match returned.error {
             Some(refusal) if starting => return Ok(refusal),

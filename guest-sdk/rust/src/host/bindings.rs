@@ -46,6 +46,21 @@ pub mod connections {
     });
 }
 
+/// What only the world `stateful-protocol` exports.
+pub mod states {
+    wit_bindgen::generate!({
+        path: "wit",
+        inline: "package wisted:guest;
+            world states {
+                export wisted:reactor/state-handler@0.1.0;
+            }",
+        generate_all,
+        pub_export_macro: true,
+        export_macro_name: "export_states",
+        default_bindings_module: "wisted_guest::host::states",
+    });
+}
+
 /// What both worlds export.
 pub mod outcomes {
     wit_bindgen::generate!({

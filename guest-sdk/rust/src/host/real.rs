@@ -3,10 +3,13 @@
 use super::bindings::connections::exports::wisted::reactor as connections;
 use super::bindings::outcomes::exports::wisted::reactor as outcomes;
 use super::bindings::programs::exports::wisted::reactor as programs;
+use super::bindings::states::exports::wisted::reactor as states;
 use crate::pending::{self, Outcome, PendingId};
 use crate::program::Runner;
 use crate::server::Server;
-use crate::{CloseReason, Factory, FetchError, Header, Program, Request, Response};
+use crate::{
+    CloseReason, Factory, FetchError, Header, Program, Request, Response, StatefulFactory,
+};
 
 pub(crate) use super::bindings::config::{get as config_get, get_all as config_all};
 pub(crate) use super::bindings::logging::log;
@@ -82,6 +85,19 @@ impl<S: Serve> connections::half_close_handler::Guest for S {
 impl<S: Serve> connections::flow_handler::Guest for S {
     fn drained(connection: u32) {
         S::with(|server| server.drained(connection));
+    }
+}
+
+impl<S: Serve> states::state_handler::Guest for S
+where
+    S::Factory: StatefulFactory,
+{
+    fn save_state() -> Vec<u8> {
+        S::with(Server::save_state)
+    }
+
+    fn restore_state(state: Vec<u8>) -> Result<(), String> {
+        S::with(|server| server.restore_state(&state))
     }
 }
 
