@@ -393,7 +393,6 @@ impl Scratch {
     /// # Panics
     ///
     /// When it can't be written.
-    #[must_use]
     pub fn file(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
         let path = self.0.path().join(name);
         std::fs::create_dir_all(path.parent().expect("in the folder")).expect("a folder is made");

@@ -11,7 +11,7 @@ use super::{ServeArgs, problems};
 use wisted::clock;
 use wisted::config::{Config, ConfigError};
 use wisted::logs;
-use wisted::supervisor::{self, StartError, Started, pool};
+use wisted::supervisor::{self, StartError, Started, Step, pool};
 
 pub(super) fn serve(args: &ServeArgs) -> Result<ExitCode> {
     let begun = clock::now();
@@ -26,7 +26,7 @@ pub(super) fn serve(args: &ServeArgs) -> Result<ExitCode> {
         logs::start(format, filter).map_err(|error| anyhow!("--log {filter:?}: {error}"))?;
     pool::raise_descriptor_limit();
 
-    let started = match supervisor::start(&config, &mut say) {
+    let started = match supervisor::start(&config, &mut show) {
         Ok(started) => started,
         Err(StartError::Wrong(wrong)) => return Ok(problems::show(&wrong)),
         Err(error) => return Err(error.into()),
@@ -38,6 +38,19 @@ pub(super) fn serve(args: &ServeArgs) -> Result<ExitCode> {
     let exit = crew.run(|| loader.side().handle().enter());
     let exit = exit.context("a reactor failed")?;
     Ok(exit_code(&exit))
+}
+
+/// Compiling takes long enough to be said to whoever waits, and to be found in the log where nobody does.
+fn show(step: Step<'_>) {
+    match step {
+        Step::Compiling(component) if !std::io::stderr().is_terminal() => {
+            tracing::info!(
+                component,
+                "compiling for this machine; the result is cached"
+            );
+        }
+        step => say(step),
+    }
 }
 
 /// A line for each service, and one for all.

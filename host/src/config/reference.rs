@@ -45,7 +45,7 @@ fn section(text: &mut String, title: &str, row: &Row) {
             text,
             "| `{}` | {} | {default} | {} |",
             row.key,
-            row.kind,
+            bare(row.kind),
             one_line(&row.about)
         );
     }
@@ -62,6 +62,15 @@ fn section(text: &mut String, title: &str, row: &Row) {
             section(text, &format!("{title}.{}", row.key), row);
         }
     }
+}
+
+/// Without its article, for a column.
+fn bare(kind: &str) -> &str {
+    let articles = ["a ", "an "];
+    articles
+        .iter()
+        .find_map(|article| kind.strip_prefix(article))
+        .unwrap_or(kind)
 }
 
 fn default(shown: &Shown) -> String {
