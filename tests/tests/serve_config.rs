@@ -77,7 +77,7 @@ fn fifty_services_of_three_components_answer() {
         .map(|name| Client::connect(host.address_of(name)))
         .collect();
     for (client, name) in clients.iter_mut().zip(&names) {
-        client.check_echo(&format!("{name}\n"));
+        client.check_echo(format!("{name}\n"));
     }
     let ready = host
         .stdout()
@@ -198,7 +198,7 @@ limits.memory_max = "lots"
             (9, "it serves connections, and listens nowhere"),
             (12, "empty cannot be built"),
             (17, "is not usable"),
-            (18, "\"lots\" is not a size"),
+            (18, "\"lots\" is not a unit of size"),
         ],
     );
     assert!(
