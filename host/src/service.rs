@@ -1,5 +1,6 @@
 //! What is to be served, where, and within which limits: plain values that the command line makes and the driver reads.
 
+use std::fmt;
 use std::num::NonZero;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -42,7 +43,7 @@ pub enum Choice {
 }
 
 /// One service.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Service {
     /// Who it is, for log records.
     pub origin: Arc<Origin>,
@@ -86,6 +87,19 @@ impl Recycle {
         self.after_calls.is_some_and(|max| calls >= max)
             || self.after_connections.is_some_and(|max| connections >= max)
             || self.memory_bytes.is_some_and(|max| memory_bytes >= max)
+    }
+}
+
+/// Without the guest's configuration values: some of them are secret.
+impl fmt::Debug for Service {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Service")
+            .field("name", &self.origin.service)
+            .field("endpoints", &self.endpoints)
+            .field("isolation", &self.isolation)
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
     }
 }
 

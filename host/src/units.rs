@@ -58,7 +58,7 @@ pub fn bytes(text: &str) -> Result<u64, UnitError> {
 /// A number of bytes that this machine can address.
 ///
 /// # Errors
-/// As [`bytes`], and when it is more.
+/// As [`bytes()`], and when it is more.
 pub fn memory_bytes(text: &str) -> Result<usize, UnitError> {
     usize::try_from(bytes(text)?)
         .map_err(|_| UnitError::size(format!("{text} is more than there is")))
@@ -74,7 +74,7 @@ pub fn size(length_bytes: u64) -> String {
     }
 }
 
-/// A number of bytes as [`bytes`] reads it, exactly: `64KiB`, `4MiB`, `1000`.
+/// A number of bytes as [`bytes()`] reads it, exactly: `64KiB`, `4MiB`, `1000`.
 pub fn exact_size(length_bytes: u64) -> String {
     let units = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
     let fits =

@@ -1,4 +1,4 @@
-//! A host: `wisted run GUEST …` as a child process on a port of its own.
+//! A host: `wisted run GUEST …` as a child process on a port of its own, or `wisted serve CONFIG …` on those of its services.
 
 use std::ffi::{OsStr, OsString};
 use std::net::SocketAddr;
@@ -12,6 +12,8 @@ use crate::{Client, workspace};
 
 /// A host to be started.
 pub struct Builder {
+    /// `run` or `serve`.
+    command: &'static str,
     arguments: Vec<OsString>,
     /// Variables of its environment.
     variables: Vec<(String, OsString)>,
@@ -104,10 +106,10 @@ impl Builder {
         };
         prepare(&mut command);
         let mut child = command
-            .arg("run")
+            .arg(self.command)
             .args(&self.arguments)
             .envs(self.variables)
-            .args(["--listen", "tcp:127.0.0.1:0", "--log-format", "json"])
+            .args(["--log-format", "json"])
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -152,13 +154,45 @@ impl Host {
     #[must_use]
     pub fn run_file(component: &Path) -> Builder {
         Builder {
-            arguments: vec![component.into()],
+            command: "run",
+            arguments: vec![
+                component.into(),
+                "--listen".into(),
+                "tcp:127.0.0.1:0".into(),
+            ],
             variables: Vec::new(),
             descriptors_max: None,
         }
     }
 
-    /// Where it listens.
+    /// A host for the services of a configuration, which listen on ports of 127.0.0.1.
+    #[must_use]
+    pub fn serve(config: &Path) -> Builder {
+        Builder {
+            command: "serve",
+            arguments: vec![config.into()],
+            variables: Vec::new(),
+            descriptors_max: None,
+        }
+    }
+
+    /// Where this service listens.
+    ///
+    /// # Panics
+    ///
+    /// When it does not.
+    #[must_use]
+    #[track_caller]
+    pub fn address_of(&self, service: &str) -> SocketAddr {
+        let line = format!("serving {service} on ");
+        let said = self
+            .stdout
+            .wait_for(|record| record.line.starts_with(&line));
+        let said = said.and_then(|record| address(&record.line));
+        said.unwrap_or_else(|| panic!("{service} is not served:\n{}", self.stdout.tail()))
+    }
+
+    /// Where it listens; of several services, the first one.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -359,7 +393,6 @@ impl Scratch {
     /// # Panics
     ///
     /// When it can't be written.
-    #[must_use]
     pub fn file(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
         let path = self.0.path().join(name);
         std::fs::create_dir_all(path.parent().expect("in the folder")).expect("a folder is made");

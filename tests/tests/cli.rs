@@ -56,7 +56,7 @@ fn contains_all(text: &str, words: &[&str]) {
 fn help() {
     contains_all(
         &succeeds(&host::run(&["--help"])),
-        &["new", "build", "run", "check", "compile"],
+        &["new", "build", "run", "serve", "check", "compile"],
     );
     let flags = [
         "--listen",
@@ -68,6 +68,10 @@ fn help() {
         "--drain-max",
     ];
     contains_all(&succeeds(&host::run(&["run", "--help"])), &flags);
+    contains_all(
+        &succeeds(&host::run(&["serve", "--help"])),
+        &["wisted.toml", "docs/configuration.md", "--log-format"],
+    );
     assert!(succeeds(&host::run(&["--version"])).contains("0.1"));
 }
 

@@ -13,7 +13,7 @@ use wisted::clock;
 use wisted::config::{Config, ConfigError};
 use wisted::driver::Bound;
 use wisted::logs;
-use wisted::supervisor::{self, Keeper, StartError, Started, pool};
+use wisted::supervisor::{self, Keeper, StartError, Started, Step, pool};
 
 pub(super) fn serve(args: &ServeArgs) -> Result<ExitCode> {
     let begun = clock::now();
@@ -29,7 +29,7 @@ pub(super) fn serve(args: &ServeArgs) -> Result<ExitCode> {
     pool::raise_descriptor_limit();
 
     let inherited = inherited_sockets()?;
-    let started = match supervisor::start(&config, inherited, &mut say) {
+    let started = match supervisor::start(&config, inherited, &mut show) {
         Ok(started) => started,
         Err(StartError::Wrong(wrong)) => return Ok(problems::show(&wrong)),
         Err(error) => return Err(error.into()),
@@ -64,6 +64,19 @@ fn inherited_sockets() -> Result<Vec<Bound>> {
         }
     }
     Ok(sockets)
+}
+
+/// Compiling takes long enough to be said to whoever waits, and to be found in the log where nobody does.
+fn show(step: Step<'_>) {
+    match step {
+        Step::Compiling(component) if !std::io::stderr().is_terminal() => {
+            tracing::info!(
+                component,
+                "compiling for this machine; the result is cached"
+            );
+        }
+        step => say(step),
+    }
 }
 
 /// A line for each service, and one for all.

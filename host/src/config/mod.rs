@@ -11,7 +11,7 @@
 //! - [`rules`]: limits that contradict each other;
 //! - `secret`: values from the environment and from files;
 //! - `problem`: problems with their places;
-//! - [`reference`]: the JSON Schema and the reference of all keys.
+//! - [`mod@reference`]: the JSON Schema and the reference of all keys.
 
 mod problem;
 pub mod reference;

@@ -45,7 +45,7 @@ fn section(text: &mut String, title: &str, row: &Row) {
             text,
             "| `{}` | {} | {default} | {} |",
             row.key,
-            row.kind,
+            bare(row.kind),
             one_line(&row.about)
         );
     }
@@ -64,10 +64,61 @@ fn section(text: &mut String, title: &str, row: &Row) {
     }
 }
 
+/// Without its article, for a column.
+fn bare(kind: &str) -> &str {
+    let articles = ["a ", "an "];
+    articles
+        .iter()
+        .find_map(|article| kind.strip_prefix(article))
+        .unwrap_or(kind)
+}
+
 fn default(shown: &Shown) -> String {
     match shown {
         Shown::Value(value) => format!("`{value}`"),
         Shown::Words(words) => (*words).to_owned(),
         Shown::Required => "required".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    /// Writes the files instead of checking them.
+    const WRITE: &str = "WISTED_WRITE_DOCS";
+
+    fn check(file: &str, expected: &dyn Fn(&str) -> String) {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../docs")
+            .join(file);
+        let found = std::fs::read_to_string(&path).unwrap_or_default();
+        let expected = expected(&found);
+        if std::env::var_os(WRITE).is_some() {
+            std::fs::write(&path, expected).unwrap();
+        } else {
+            assert!(
+                found == expected,
+                "docs/{file} is stale; write it anew: {WRITE}=1 cargo test -p wisted config::"
+            );
+        }
+    }
+
+    #[test]
+    fn the_schema_is_checked_in() {
+        check("wisted.schema.json", &|_| schema());
+    }
+
+    #[test]
+    fn the_page_has_every_key() {
+        const BEGIN: &str = "<!-- keys: written by the tests -->\n";
+        const END: &str = "<!-- end of keys -->";
+        check("configuration.md", &|page| {
+            let (before, rest) = page.split_once(BEGIN).expect("a place for the keys");
+            let (_, after) = rest.split_once(END).expect("an end of the keys");
+            [before, BEGIN, "\n", &sections(), END, after].concat()
+        });
     }
 }

@@ -321,15 +321,14 @@ impl Resolver<'_> {
             .flat_map(|list| &list.0)
         {
             let path = self.folder.join(&at.value.0);
-            if let Err(error) = std::fs::File::open(&path) {
-                let message = format!("{} cannot be read: {error}", path.display());
-                self.complain(
-                    at.span.clone(),
-                    message,
-                    "a relative path begins at the configuration's folder",
-                );
+            match std::fs::File::open(&path) {
+                Ok(_) => files.push(path),
+                Err(error) => {
+                    let message = format!("{} cannot be read: {error}", path.display());
+                    let hint = "a relative path begins at the configuration's folder";
+                    self.complain(at.span.clone(), message, hint);
+                }
             }
-            files.push(path);
         }
         files
     }
