@@ -5,6 +5,7 @@
 //! - [`build`]: a guest's source folder becomes a component;
 //! - [`scaffold`]: a new guest's project;
 //! - [`service`], [`endpoint`], [`limits`]: what is to be served, where, and how far guests may go, as plain values;
+//! - [`admin`]: what an operator asks a running host, and orders it;
 //! - [`driver`]: the turn of a reactor thread;
 //! - [`core`]: a connection's rules, pure;
 //! - [`reactor`]: readiness and sockets;
@@ -15,6 +16,7 @@
 //!
 //! The binary's command line is not part of the library.
 
+pub mod admin;
 pub mod build;
 pub mod clock;
 pub mod core;

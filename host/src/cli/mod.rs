@@ -1,13 +1,18 @@
 //! The command line: what people type and read. The only room that names clap; it knows the library's values, not how they
 //! are carried out.
 
+mod admin_flags;
 mod build;
 mod check;
 mod compile;
+mod figures;
 mod guest_file;
 mod limit_flags;
 mod new;
+mod operate;
 mod run;
+mod table;
+mod top;
 mod units;
 mod watch;
 
@@ -19,7 +24,9 @@ use anyhow::Result;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use admin_flags::AdminFlags;
 use limit_flags::LimitFlags;
+use operate::OperateCommand;
 use wisted::endpoint::Endpoint;
 use wisted::logs::LogFormat;
 use wisted::service::{Choice, Isolation, Recycle};
@@ -48,6 +55,8 @@ enum Command {
     Run(Box<RunArgs>),
     Check(CheckArgs),
     Compile(CompileArgs),
+    #[command(flatten)]
+    Operate(OperateCommand),
 }
 
 /// Make a project for a guest: an echo server with a test, and the language's SDK
@@ -151,6 +160,9 @@ struct RunArgs {
 
     #[command(flatten)]
     limits: LimitFlags,
+
+    #[command(flatten)]
+    admin: AdminFlags,
 
     #[command(flatten)]
     logs: LogFlags,
@@ -291,6 +303,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(*args),
         Command::Check(args) => check::check(&args),
         Command::Compile(args) => compile::compile(&args),
+        Command::Operate(command) => operate::operate(&command),
     };
     result.unwrap_or_else(|error| {
         eprintln!("{}: {error:#}", error_label());

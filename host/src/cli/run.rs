@@ -8,9 +8,11 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow, bail};
 
+use super::admin_flags::OneService;
 use super::guest_file::{self, GuestFile};
 use super::watch::Watch;
 use super::{RunArgs, error_label};
+use wisted::admin::{ServiceFacts, model::isolation_name};
 use wisted::driver::{Crew, Exit};
 use wisted::endpoint::Endpoint;
 use wisted::guest::{self, CodeCache, GuestCode, GuestHost, LogBudget, Origin, PoolSize};
@@ -28,6 +30,7 @@ const SPARE: u32 = 16;
 pub(super) fn run(args: RunArgs) -> Result<ExitCode> {
     let limits = args.limits.limits().map_err(|error| anyhow!(error))?;
     let grants = Grants::parse(&args.allow_fetch).context("--allow-fetch")?;
+    let admin = args.admin.settings()?;
     let file = GuestFile::find(&args.guest)?;
     let _log_guard = logs::start(args.logs.log_format.into(), &args.logs.log)
         .map_err(|error| anyhow!("--log {:?}: {error}", args.logs.log))?;
@@ -50,7 +53,7 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode> {
     let cache = guest_file::cache(&args.guest);
     let mut pool = pool_size(isolation, instances, &limits);
     pool.memory_images = guest::memory_images_suit(&file.path);
-    if args.watch || pool.memory_images {
+    if args.watch || admin.is_some() || pool.memory_images {
         // Nobody knows whether the next build's guest will wait. A large one is a language's runtime, which may, and loading
         // it once more to find out would take longer than the stacks.
         pool.stacks_max = pool.instances_max;
@@ -86,14 +89,14 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode> {
     let mut crew = Crew::new(&host, vec![service], args.drain_max, reactors)
         .context("the reactors cannot be started")?;
     let addresses = crew.listen()?;
+    let source = Watch {
+        guest: args.guest.path,
+        host,
+        cache,
+        control: crew.control(),
+    };
     if args.watch {
-        let watch = Watch {
-            guest: args.guest.path,
-            host,
-            cache,
-            control: crew.control(),
-        };
-        watch.start().context("--watch")?;
+        source.clone().start().context("--watch")?;
     }
     say_what_is_served(
         &file.name,
@@ -102,6 +105,23 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode> {
         crew.reactors(),
         &addresses,
     );
+    let facts = ServiceFacts {
+        name: file.name.clone(),
+        endpoints: addresses
+            .iter()
+            .map(|(_, address)| format!("tcp:{address}"))
+            .collect(),
+        component: file.path.display().to_string(),
+        isolation: isolation_name(isolation),
+    };
+    let one_service = OneService {
+        facts,
+        control: crew.control(),
+        source: serves.then_some(source),
+    };
+    let _admin = admin
+        .map(|settings| one_service.administer(&side, settings))
+        .transpose()?;
     // WASI's timers are created on the reactors' threads and run on the side thread.
     let exit = crew.run(|| side.handle().enter());
     let exit = exit.context("a reactor failed")?;

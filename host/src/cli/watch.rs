@@ -15,6 +15,7 @@ use wisted::driver::Control;
 use wisted::guest::{CodeCache, GuestCode, GuestHost};
 
 /// What is watched, and what is needed to load it again.
+#[derive(Clone)]
 pub(super) struct Watch {
     /// As it was typed: a folder with source, or a component's file.
     pub guest: PathBuf,
@@ -64,7 +65,8 @@ impl Watch {
         }
     }
 
-    fn rebuild(&self) -> Result<()> {
+    /// Builds and loads it again: new connections get the new build.
+    pub fn rebuild(&self) -> Result<()> {
         let component = if self.guest.is_dir() {
             build_guest(&self.guest, &mut |step| eprintln!("{step}"))?
         } else {
