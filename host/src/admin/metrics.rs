@@ -185,6 +185,7 @@ fn reactors(gathered: &Gathered) -> MetricFamily {
     let mut reactors: HashMap<usize, f64> = answered.collect();
     // One that is silent now may have answered before.
     reactors.extend(silent);
+    reactors.retain(|reactor, _| !gathered.ended.contains(reactor));
     let mut reactors: Vec<_> = reactors.into_iter().collect();
     reactors.sort_unstable_by_key(|(reactor, _)| *reactor);
     let of = |(reactor, up): (usize, f64)| {
@@ -314,6 +315,7 @@ mod tests {
         let gathered = Gathered {
             reports: Vec::new(),
             silent: vec![0],
+            ended: Vec::new(),
         };
         let text = text(&gathered).unwrap();
         assert!(

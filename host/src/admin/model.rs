@@ -30,8 +30,9 @@ pub struct Status {
 pub struct Reactor {
     /// Counted from 0.
     pub index: usize,
-    /// Whether it has answered in time. If not, its part of the figures is what it said last.
-    pub answers: bool,
+    /// `answers`, `silent` when it did not in time, or `ended`, which each does for itself while the host drains. If it does not
+    /// answer, its part of the figures is what it said last.
+    pub state: String,
 }
 
 /// A service. Counters are since the start.

@@ -82,9 +82,18 @@ impl Shared {
         let facts = self.operations.services();
         let services = model::services(facts, &gathered.reports, with_buckets);
         let uptime = clock::now().saturating_duration_since(self.started_at);
-        let reactor = |index: usize| Reactor {
-            index,
-            answers: !gathered.silent.contains(&index),
+        let reactor = |index: usize| {
+            let state = if gathered.ended.contains(&index) {
+                "ended"
+            } else if gathered.silent.contains(&index) {
+                "silent"
+            } else {
+                "answers"
+            };
+            Reactor {
+                index,
+                state: state.to_owned(),
+            }
         };
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -120,7 +129,7 @@ async fn readyz(State(shared): State<Shared>) -> Response {
     }
     let mut text = String::new();
     if !shared.operations.is_ready() {
-        text += "the host is starting\n";
+        text += "the host is starting or stopping\n";
     }
     for service in status.services.iter().filter(|service| !service.is_ready()) {
         let _ = writeln!(text, "service {} is {}", service.name, service.condition);

@@ -1,6 +1,7 @@
 //! `wisted run --admin`: the flags of the admin endpoint, and what it may do with a host of one service.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Result, bail};
 use clap::Args;
@@ -55,6 +56,7 @@ pub(super) struct OneService {
     pub control: Control,
     /// Nothing for programs, which run once.
     pub source: Option<Watch>,
+    pub is_stopping: AtomicBool,
 }
 
 impl OneService {
@@ -76,7 +78,7 @@ impl Operations for OneService {
     }
 
     fn is_ready(&self) -> bool {
-        true
+        !self.is_stopping.load(Ordering::Relaxed)
     }
 
     fn reload(&self) -> Result<ReloadOutcome, String> {
@@ -92,6 +94,7 @@ impl Operations for OneService {
 
     /// There is only one: with it the host ends.
     fn drain_service(&self, _name: &str) -> Result<(), String> {
+        self.is_stopping.store(true, Ordering::Relaxed);
         self.control.stop();
         Ok(())
     }

@@ -174,7 +174,8 @@ fn status(args: &StatusArgs) -> Result<ExitCode> {
 
 /// What is said of the host as a whole.
 pub(super) fn headline(status: &Status) -> String {
-    let silent = status.reactors.iter().filter(|reactor| !reactor.answers);
+    let reactors = status.reactors.iter();
+    let silent = reactors.filter(|reactor| reactor.state == "silent");
     let silent: Vec<String> = silent.map(|reactor| reactor.index.to_string()).collect();
     let mut line = format!(
         "wisted {}, up {}, {}, {}",

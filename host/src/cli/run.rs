@@ -118,6 +118,7 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode> {
         facts,
         control: crew.control(),
         source: serves.then_some(source),
+        is_stopping: false.into(),
     };
     let _admin = admin
         .map(|settings| one_service.administer(&side, settings))

@@ -60,6 +60,8 @@ impl Picture<'_> {
                 .map(|row| (LineKind::Plain, row)),
         );
         if is_live {
+            let free = room - shown;
+            lines.extend((0..free).map(|_| (LineKind::Plain, String::new())));
             let keys = match hidden {
                 0 => KEYS.to_owned(),
                 _ => format!("{KEYS}   {hidden} more below"),
@@ -240,6 +242,7 @@ mod tests {
             assert!(lines.len() <= height);
             assert!(lines.iter().all(|line| line.chars().count() <= width));
         }
+        assert!(shown(Order::Cpu, 200, 30)[29].starts_with("sort by"));
         let lines = shown(Order::Cpu, 200, 6);
         assert!(lines[5].ends_with("2 more below"), "{lines:?}");
     }
