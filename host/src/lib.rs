@@ -7,6 +7,7 @@
 //! - [`config`]: wisted.toml, with all that is wrong in it;
 //! - [`supervisor`]: what a configuration asks for becomes services that run;
 //! - [`service`], [`endpoint`], [`limits`]: what is to be served, where, and how far guests may go, as plain values;
+//! - [`admin`]: what an operator asks a running host, and orders it;
 //! - [`driver`]: the turn of a reactor thread;
 //! - [`core`]: a connection's rules, pure;
 //! - [`reactor`]: readiness and sockets;
@@ -18,6 +19,7 @@
 //!
 //! The binary's command line is not part of the library.
 
+pub mod admin;
 pub mod build;
 pub mod clock;
 pub mod config;

@@ -3,15 +3,21 @@
 //! - [`host`]: `wisted run …` with its address and its log;
 //! - [`logs`]: the log as records that can be waited for;
 //! - [`workspace`]: builds the host and the guests once, and knows where things are;
+//! - [`browser`]: headless Chromium;
 //! - [`client`]: a peer, and [`neighbours`]: peers that must notice nothing;
 //! - [`web`]: the pages that guests fetch;
+//! - [`admin`]: a client of the admin endpoint;
 //! - [`conformance`]: the scripts that every language's guest is tested with;
+//! - [`fixture`]: guests in the text format;
 //! - [`programs`]: clients and servers that others wrote.
 //!
 //! Nothing here sleeps: what is to be awaited tells so, and [`PATIENCE`] bounds how long a failing test takes.
 
+pub mod admin;
+pub mod browser;
 pub mod client;
 pub mod conformance;
+pub mod fixture;
 pub mod host;
 pub mod logs;
 pub mod neighbours;
@@ -21,6 +27,7 @@ pub mod workspace;
 
 use std::time::Duration;
 
+pub use admin::Admin;
 pub use client::{Client, End};
 pub use host::Host;
 pub use neighbours::Neighbours;

@@ -1,15 +1,20 @@
 //! The command line: what people type and read. The only room that names clap; it knows the library's values, not how they
 //! are carried out.
 
+mod admin_flags;
 mod build;
 mod check;
 mod compile;
+mod figures;
 mod guest_file;
 mod limit_flags;
 mod new;
+mod operate;
 mod problems;
 mod run;
 mod serve;
+mod table;
+mod top;
 mod watch;
 
 use std::num::NonZero;
@@ -20,7 +25,9 @@ use anyhow::Result;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use admin_flags::AdminFlags;
 use limit_flags::LimitFlags;
+use operate::OperateCommand;
 use wisted::endpoint::Endpoint;
 use wisted::logs::LogFormat;
 use wisted::service::{Choice, Isolation, Recycle};
@@ -51,6 +58,8 @@ enum Command {
     Serve(ServeArgs),
     Check(CheckArgs),
     Compile(CompileArgs),
+    #[command(flatten)]
+    Operate(OperateCommand),
 }
 
 /// Make a project for a guest: an echo server with a test, and the language's SDK
@@ -154,6 +163,9 @@ struct RunArgs {
 
     #[command(flatten)]
     limits: LimitFlags,
+
+    #[command(flatten)]
+    admin: AdminFlags,
 
     #[command(flatten)]
     logs: LogFlags,
@@ -347,6 +359,7 @@ pub fn main() -> ExitCode {
         Command::Serve(args) => serve::serve(&args),
         Command::Check(args) => check::check(&args),
         Command::Compile(args) => compile::compile(&args),
+        Command::Operate(command) => operate::operate(&command),
     };
     result.unwrap_or_else(|error| {
         eprintln!("{}: {error:#}", error_label());

@@ -4,12 +4,15 @@ use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
 use std::num::NonZero;
 use std::process::ExitCode;
+use std::sync::{Arc, Mutex};
 
 use anyhow::{Context, Result, anyhow, bail};
 
+use super::admin_flags::OneService;
 use super::guest_file::{cache_of, say};
 use super::watch::Watch;
 use super::{RunArgs, error_label};
+use wisted::admin::{ServiceFacts, model::isolation_name};
 use wisted::config::{GuestValue, HostConfig, ServiceConfig};
 use wisted::driver::{Crew, Exit};
 use wisted::endpoint::Endpoint;
@@ -26,6 +29,7 @@ const DEFAULT_ENDPOINT: &str = "tcp:127.0.0.1:8000";
 pub(super) fn run(args: RunArgs) -> Result<ExitCode> {
     let limits = args.limits.limits().map_err(|error| anyhow!(error))?;
     let grants = Grants::parse(&args.allow_fetch).context("--allow-fetch")?;
+    let admin = args.admin.settings()?;
     let file = ComponentFile::find(&args.guest.path, &mut say)?;
     let _log_guard = logs::start(args.logs.log_format.into(), &args.logs.log)
         .map_err(|error| anyhow!("--log {:?}: {error}", args.logs.log))?;
@@ -37,7 +41,7 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode> {
     let reactors = host.reactors.unwrap_or_else(pool::cores);
     let mut size = pool::pool_size(&host, std::slice::from_ref(&service));
     size.memory_images = guest::memory_images_suit(&file.path);
-    if args.watch || size.memory_images {
+    if args.watch || admin.is_some() || size.memory_images {
         // Nobody knows whether the next build's guest will wait. A large one is a language's runtime, which may, and loading
         // it once more to find out would take longer than the stacks.
         size.stacks_max = size.instances_max;
@@ -83,22 +87,41 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode> {
     let placed = roster.add(loaded, false)?;
     let listen = |bound| roster.listen(bound, &placed);
     let listeners = bound.into_iter().map(listen).collect();
+    let control = roster.control().clone();
+    let source = Arc::new(Mutex::new(Watch {
+        guest: args.guest.path,
+        host: loader.host().clone(),
+        cache: loader.cache().cloned(),
+        roster,
+        placed,
+        listeners,
+    }));
     if args.watch {
-        let watch = Watch {
-            guest: args.guest.path,
-            host: loader.host().clone(),
-            cache: loader.cache().cloned(),
-            roster,
-            placed,
-            listeners,
-        };
-        watch.start().context("--watch")?;
+        Watch::start(&source).context("--watch")?;
     }
     if serves {
         say_what_is_served(&file.name, &service, reactors, &addresses);
     } else if std::io::stdout().is_terminal() {
         print(&format!("running {}\n", file.name));
     }
+    let facts = ServiceFacts {
+        name: file.name.clone(),
+        endpoints: addresses
+            .iter()
+            .map(|address| format!("tcp:{address}"))
+            .collect(),
+        component: file.path.display().to_string(),
+        isolation: isolation_name(service.isolation),
+    };
+    let one_service = OneService {
+        facts,
+        control,
+        source: serves.then_some(source),
+        is_stopping: false.into(),
+    };
+    let _admin = admin
+        .map(|settings| one_service.administer(loader.side(), settings))
+        .transpose()?;
     // WASI's timers are created on the reactors' threads and run on the side thread.
     let exit = crew.run(|| loader.side().handle().enter());
     let exit = exit.context("a reactor failed")?;

@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow};
 use listenfd::ListenFd;
@@ -9,10 +10,12 @@ use listenfd::ListenFd;
 use super::guest_file::say;
 use super::run::{exit_code, instances, places, print};
 use super::{ServeArgs, problems};
+use wisted::admin::{AdminEndpoint, Server, Settings};
 use wisted::clock;
-use wisted::config::{Config, ConfigError};
+use wisted::config::{Admin, Config, ConfigError};
 use wisted::driver::Bound;
 use wisted::logs;
+use wisted::side::Side;
 use wisted::supervisor::{self, Keeper, StartError, Started, Step, pool};
 
 pub(super) fn serve(args: &ServeArgs) -> Result<ExitCode> {
@@ -43,11 +46,33 @@ pub(super) fn serve(args: &ServeArgs) -> Result<ExitCode> {
     } = started;
     let keeper = Keeper::start(fleet, &config, args.watch);
     let keeper = keeper.context("the thread that keeps the services cannot be started")?;
+    let _admin = administer(&config, &keeper, loader.side())?;
     crew.on_drain(move || keeper.stop());
     // WASI's timers are created on the reactors' threads and run on the side thread.
     let exit = crew.run(|| loader.side().handle().enter());
     let exit = exit.context("a reactor failed")?;
     Ok(exit_code(&exit))
+}
+
+/// Starts the admin endpoint, if there is to be one.
+fn administer(config: &Config, keeper: &Keeper, side: &Side) -> Result<Option<Server>> {
+    let endpoint = match &config.admin {
+        Admin::Off => return Ok(None),
+        Admin::Unix(path) => AdminEndpoint::Unix(path.clone()),
+        Admin::Tcp(address) => AdminEndpoint::Tcp(*address),
+    };
+    let settings = Settings {
+        endpoint,
+        host_names: config.admin_names.clone(),
+    };
+    match Server::start(side.handle(), settings, Arc::new(keeper.clone())) {
+        Ok(server) => Ok(Some(server)),
+        Err(error) if config.admin_is_given => Err(error.into()),
+        Err(error) => {
+            tracing::warn!(%error, "going on without an admin endpoint: `listen` in [admin] says where to have it, or that it is off");
+            Ok(None)
+        }
+    }
 }
 
 /// Sockets that a service manager has opened for this process (sd_listen_fds(3)): they serve the endpoints with their addresses.

@@ -1,8 +1,8 @@
 //! `wisted run --watch`: when the guest's source changes it is built again, and new connections get the new build. On a thread
 //! of its own.
 
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -30,42 +30,23 @@ impl Watch {
     /// # Errors
     ///
     /// When there are too many files, or no thread.
-    pub fn start(mut self) -> Result<()> {
-        let first = Snapshot::of(&self.guest)?;
+    pub fn start(watch: &Arc<Mutex<Self>>) -> Result<()> {
+        let guest = lock(watch).guest.clone();
+        let first = Snapshot::of(&guest)?;
         let thread = thread::Builder::new().name("wisted-watch".into());
+        let watch = Arc::clone(watch);
         thread
-            .spawn(move || self.watch(first))
+            .spawn(move || look(&watch, &guest, first))
             .context("the thread that watches cannot be started")?;
         Ok(())
     }
 
-    fn watch(&mut self, mut built: Snapshot) {
-        loop {
-            thread::sleep(LOOK_INTERVAL);
-            // A file that is just being replaced may be missing for a moment: so it is looked at again.
-            let Ok(now) = Snapshot::of(&self.guest) else {
-                continue;
-            };
-            if now == built {
-                continue;
-            }
-            // Whoever saves one file often saves another: build when there is quiet.
-            thread::sleep(LOOK_INTERVAL);
-            if Snapshot::of(&self.guest).ok() != Some(now) {
-                continue;
-            }
-            // What changes while it is being built is another change.
-            built = now;
-            match self.rebuild() {
-                Ok(()) => eprintln!("new connections get the new build"),
-                Err(error) => {
-                    eprintln!("{}: {error:#}\nthe old build goes on", super::error_label())
-                }
-            }
-        }
-    }
-
-    fn rebuild(&mut self) -> Result<()> {
+    /// Builds and loads it again: new connections get the new build.
+    ///
+    /// # Errors
+    ///
+    /// When that cannot be done: the old build goes on.
+    pub fn rebuild(&mut self) -> Result<()> {
         let component = if self.guest.is_dir() {
             build_guest(&self.guest, &mut |step| eprintln!("{step}"))?
         } else {
@@ -86,4 +67,34 @@ impl Watch {
             .succeed(&mut self.placed, service, &self.listeners)
             .map_err(|error| anyhow!("the new build cannot start: {error}"))
     }
+}
+
+/// Looks at the guest from time to time, for ever.
+fn look(watch: &Mutex<Watch>, guest: &Path, mut built: Snapshot) {
+    loop {
+        thread::sleep(LOOK_INTERVAL);
+        // A file that is just being replaced may be missing for a moment: so it is looked at again.
+        let Ok(now) = Snapshot::of(guest) else {
+            continue;
+        };
+        if now == built {
+            continue;
+        }
+        // Whoever saves one file often saves another: build when there is quiet.
+        thread::sleep(LOOK_INTERVAL);
+        if Snapshot::of(guest).ok() != Some(now) {
+            continue;
+        }
+        // What changes while it is being built is another change.
+        built = now;
+        match lock(watch).rebuild() {
+            Ok(()) => eprintln!("new connections get the new build"),
+            Err(error) => eprintln!("{}: {error:#}\nthe old build goes on", super::error_label()),
+        }
+    }
+}
+
+/// A panic elsewhere while it was held is reported there; it is as it was.
+pub(super) fn lock(watch: &Mutex<Watch>) -> MutexGuard<'_, Watch> {
+    watch.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -50,6 +50,10 @@ pub struct Config {
     pub log: LogConfig,
     /// See [`Admin`].
     pub admin: Admin,
+    /// Whether the file says where; otherwise the host does without if it cannot be had.
+    pub admin_is_given: bool,
+    /// Names by which clients may call the admin endpoint over TCP, besides its address and `localhost`.
+    pub admin_names: Vec<String>,
     /// The URL of a collector of traces that speaks OTLP over HTTP.
     pub otlp_endpoint: Option<String>,
     /// The services, in the order of the file.

@@ -47,7 +47,12 @@ pub(super) fn draft(source: Source, outside: &Outside<'_>) -> Result<Draft, Prob
     let host = resolver.host();
     let (services, places) = resolver.services(&file);
     let listening = listening(&file);
-    let admin = resolver.admin(&file.admin.value().cloned().unwrap_or_default());
+    let admin_table = file.admin.value().cloned().unwrap_or_default();
+    let admin = resolver.admin(&admin_table);
+    let admin_names = admin_table.names.value().map(|names| {
+        let names = names.0.iter();
+        names.map(|name| name.value.0.clone()).collect()
+    });
     let otlp_endpoint = resolver.otlp_endpoint(&file);
     let admin_place = file.admin.value().and_then(|admin| admin.listen.span());
     resolver.ports(listening, &admin, admin_place);
@@ -56,6 +61,8 @@ pub(super) fn draft(source: Source, outside: &Outside<'_>) -> Result<Draft, Prob
         host,
         log: log(&file.log.value().cloned().unwrap_or_default()),
         admin,
+        admin_is_given: admin_table.listen.value().is_some(),
+        admin_names: admin_names.unwrap_or_default(),
         otlp_endpoint,
         services,
         source,

@@ -62,7 +62,7 @@ table! {
         format: LogFormat = Shown::Value("text".into());
         /// Which records are written: `error`, `warn`, `info`, `debug`, `trace`, or for parts, such as `info,guest=debug`.
         filter: LogFilter = Shown::Value("info".into());
-        /// Whether the end of each connection is a record. It is checked and has no effect yet.
+        /// Whether the end of each connection is a record, of the part `access`.
         access: Flag = Shown::Value(true.into());
     }
 }
@@ -74,6 +74,9 @@ table! {
         listen: Text = Shown::Words("`unix:$XDG_RUNTIME_DIR/wisted.sock`, or `unix:/run/wisted/wisted.sock`");
         /// Lets `listen` be an address that other machines reach. Whoever reaches it can stop the host.
         allow_remote: Flag = Shown::Value(false.into());
+        /// Over TCP: names by which clients may call it, besides its address and `localhost`. Any other could be one by which a
+        /// web page makes a browser come here.
+        names: List<Text> = Shown::Words("none");
     }
 }
 

@@ -13,7 +13,7 @@ use super::{Progress, problem};
 use crate::config::{Config, Part, Problem, ServiceConfig};
 use crate::driver::{Bound, ListenerId, Placed, Roster};
 use crate::endpoint::Endpoint;
-use crate::service::Service;
+use crate::service::{Isolation, Service};
 
 /// See the file's header.
 #[derive(Debug)]
@@ -69,6 +69,8 @@ pub struct ServiceFacts {
     pub addresses: Vec<SocketAddr>,
     /// It runs by itself and serves nobody.
     pub is_program: bool,
+    /// See [`Isolation`].
+    pub isolation: Isolation,
 }
 
 /// What is to be done with a service that runs.
@@ -114,6 +116,7 @@ impl Fleet {
             component: running.config.component.display().to_string(),
             addresses: running.listening.iter().map(|one| one.address).collect(),
             is_program: !running.placed.service().serves_connections(),
+            isolation: running.config.isolation,
         };
         self.running.iter().map(facts).collect()
     }

@@ -13,6 +13,7 @@ use super::Step;
 use super::fleet::{Fleet, Outcome, ServiceFacts};
 use super::notify::Manager;
 use super::snapshot::{LOOK_INTERVAL, Snapshot};
+use crate::admin::{self, Operations, ReloadFailure, ReloadOutcome, model::isolation_name};
 use crate::config::{Config, HostConfig};
 use crate::driver::{Control, on_hangup};
 
@@ -29,6 +30,7 @@ pub struct Keeper {
 struct Shown {
     facts: Mutex<Vec<ServiceFacts>>,
     has_started: AtomicBool,
+    is_stopping: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -129,7 +131,62 @@ impl Keeper {
 
     /// The host has begun to drain: nothing is changed any more.
     pub fn stop(&self) {
+        self.shown.is_stopping.store(true, Ordering::SeqCst);
         let _ = self.orders.send(Order::Stop);
+    }
+}
+
+impl Operations for Keeper {
+    fn control(&self) -> &Control {
+        &self.control
+    }
+
+    fn services(&self) -> Vec<admin::ServiceFacts> {
+        let facts = |one: ServiceFacts| admin::ServiceFacts {
+            name: one.name,
+            endpoints: one
+                .addresses
+                .iter()
+                .map(|address| format!("tcp:{address}"))
+                .collect(),
+            component: one.component,
+            isolation: isolation_name(one.isolation),
+        };
+        self.facts().into_iter().map(facts).collect()
+    }
+
+    fn is_ready(&self) -> bool {
+        self.has_started() && !self.shown.is_stopping.load(Ordering::SeqCst)
+    }
+
+    fn reload(&self) -> Result<ReloadOutcome, String> {
+        let outcome = Keeper::reload(self)?;
+        let mut changed = outcome.succeeded;
+        changed.extend(outcome.changed);
+        let failed = outcome.failed.into_iter();
+        let failed: Vec<_> = failed
+            .map(|(service, error)| ReloadFailure { service, error })
+            .collect();
+        let is_as_it_was = |name: &String| {
+            !changed.contains(name)
+                && !outcome.added.contains(name)
+                && failed.iter().all(|failure| failure.service != *name)
+        };
+        let names = self.facts().into_iter().map(|facts| facts.name);
+        Ok(ReloadOutcome {
+            unchanged: names.filter(is_as_it_was).collect(),
+            added: outcome.added,
+            changed,
+            removed: outcome.removed,
+            failed,
+        })
+    }
+
+    fn drain_service(&self, name: &str) -> Result<(), String> {
+        match self.drain(name) {
+            true => Ok(()),
+            false => Err(format!("no service {name} runs")),
+        }
     }
 }
 
