@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::process::{Ran, command, run_quietly, show};
+use super::process::{Ran, absolute, command, run_quietly, show};
 use super::{BuildError, Progress, Toolchains, output_folder};
 
 /// The pinned packages, with the hash of each platform's wheel.
@@ -142,10 +142,6 @@ impl Settings {
 }
 
 const KEYS: [&str; 3] = ["app", "sdk", "world"];
-
-fn absolute(path: &Path) -> PathBuf {
-    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
-}
 
 /// Of what componentize-py says, the guest's own traceback, with the paths that it has outside. All the rest is how
 /// componentize-py got there.
