@@ -1,5 +1,7 @@
 //! Each language's echo on sockets, in turn with programs that do the same natively; it must not know how load is made.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
@@ -45,6 +47,7 @@ enum Runner<'a> {
 struct Sample {
     runner: usize,
     round: usize,
+    start: Duration,
     windows: Windows,
 }
 
@@ -104,10 +107,12 @@ fn measure(
             let messages = Protocol::Echo.messages(size_bytes);
             let length = lab.settings.window(400, 150);
             let windows = Windows::measure(lab, &running.server, connections, messages, length);
+            let start = running.server.start_time;
             let windows = running.stop(windows);
             samples.push(Sample {
                 runner: index,
                 round,
+                start,
                 windows: windows.with_context(|| runner.names().join(", "))?,
             });
         }
@@ -176,6 +181,7 @@ fn table(
             "(lowest to highest)",
             "requests/s",
             "p99 µs",
+            "start ms",
         ],
     );
     for (index, runner) in runners.iter().enumerate() {
@@ -190,6 +196,7 @@ fn table(
             format!("{} to {}", figure(lowest), figure(highest)),
             typical(|windows| windows.per_second),
             typical(|windows| windows.open.p99_us),
+            figure(median(own().map(Sample::start_ms))),
         ]));
     }
     table.note(format!(
@@ -198,6 +205,7 @@ fn table(
         NATIVE[0],
         lab.settings.peers.rate_per_second
     ));
+    table.note("start: of the process, to listening; compiled code is in the cache");
     table
 }
 
@@ -210,6 +218,10 @@ impl Sample {
         Some(self.windows.cpu_us / first.windows.cpu_us)
     }
 
+    fn start_ms(&self) -> f64 {
+        self.start.as_secs_f64() * 1e3
+    }
+
     fn json(&self, runners: &[Runner], (connections, size_bytes): (usize, usize)) -> Value {
         let [program, isolation] = runners[self.runner].names();
         self.windows.json(json!({
@@ -218,6 +230,7 @@ impl Sample {
             "connections": connections,
             "message_bytes": size_bytes,
             "round": self.round + 1,
+            "start_ms": self.start_ms(),
         }))
     }
 }
