@@ -206,6 +206,10 @@ fn table(
         lab.settings.peers.rate_per_second
     ));
     table.note("start: of the process, to listening; compiled code is in the cache");
+    table.note(format!(
+        "Python with {}, for it keeps what it sends",
+        FOR_PYTHON.join(" ")
+    ));
     table
 }
 
