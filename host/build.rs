@@ -25,7 +25,7 @@ fn main() {
             let language = language.file_name().expect("a name");
             writeln!(text, "    ({:?}, &[", language.to_string_lossy()).expect("memory");
             for (name, path, _) in files {
-                // Files alone, not their folders: tests leave outputs in those, which would build the host anew.
+                // Of the SDKs files alone, not their folders: tests leave outputs in those, which would build the host anew.
                 println!("cargo::rerun-if-changed={}", path.display());
                 writeln!(text, "        ({name:?}, include_bytes!({path:?})),").expect("memory");
             }
@@ -35,6 +35,11 @@ fn main() {
     }
     let output = PathBuf::from(env::var_os("OUT_DIR").expect("set by cargo")).join("embedded.rs");
     fs::write(output, text).expect("written");
+    // With all that is below, so that what is added is noticed as well.
+    println!(
+        "cargo::rerun-if-changed={}",
+        host.join("scaffold").display()
+    );
     println!("cargo::rerun-if-changed=build.rs");
 }
 

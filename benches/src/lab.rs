@@ -9,7 +9,7 @@ use anyhow::Result;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::artifacts::{Artifacts, Binaries, Guest};
+use crate::artifacts::{Artifacts, Binaries, Guest, workspace};
 use crate::children;
 use crate::cores::{Cores, Place};
 use crate::peers::{Contender, Protocol};
@@ -144,8 +144,18 @@ impl Lab {
 
     /// What runs the host, with this run's cache of compiled guests.
     pub fn wisted(&self, isolation: &str, guest: Guest, arguments: &[String]) -> Result<Command> {
+        self.wisted_serving(isolation, self.artifacts.guest(guest)?, arguments)
+    }
+
+    /// The same for any component.
+    pub fn wisted_serving(
+        &self,
+        isolation: &str,
+        component: &Path,
+        arguments: &[String],
+    ) -> Result<Command> {
         let mut command = Command::new(self.artifacts.wisted()?);
-        command.arg("run").arg(self.artifacts.guest(guest)?);
+        command.arg("run").arg(component);
         command.args(["--listen", "tcp:127.0.0.1:0", "--isolation", isolation]);
         command
             .args(arguments)
@@ -162,6 +172,11 @@ impl Lab {
     /// Starts any other server on the server's core.
     pub fn start_command(&self, command: Command, identity: Identity) -> Result<Server> {
         Server::start(command, identity, &self.cores, Place::ServerCore)
+    }
+
+    /// Runs `spawn` so that a process started in it has all cores: for what is not measured.
+    pub fn on_all_cores<T>(&self, spawn: impl FnOnce() -> T) -> Result<T> {
+        self.cores.spawning_at(Place::AllCores, spawn)
     }
 
     /// What the figures were measured on.
@@ -185,6 +200,12 @@ impl Lab {
             ("load average at the start", self.load_average.clone()),
             ("cores", self.cores.description.clone()),
         ]
+    }
+
+    /// The folder where cargo puts what it builds.
+    pub fn target(&self) -> &Path {
+        let target = self.binaries().native.ancestors().nth(2);
+        target.unwrap_or(workspace())
     }
 
     /// The host's binary.

@@ -26,10 +26,7 @@ static TOOLS: LazyLock<PathBuf> = LazyLock::new(|| {
     let mut tools = installed.filter_map(|entry| {
         let entry = entry.ok()?;
         let programs = entry.path().join("venv/bin");
-        let is_ours = entry
-            .file_name()
-            .to_string_lossy()
-            .starts_with("cmake-and-zig-");
+        let is_ours = entry.file_name().to_string_lossy().starts_with("cmake-");
         (is_ours && programs.join("ctest").exists()).then_some(programs)
     });
     tools.next().expect("CMake is installed")

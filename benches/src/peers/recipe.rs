@@ -22,6 +22,15 @@ pub struct Running {
     _folder: Option<TempDir>,
 }
 
+impl From<Server> for Running {
+    fn from(server: Server) -> Running {
+        Running {
+            server,
+            _folder: None,
+        }
+    }
+}
+
 /// Starts `contender` on the server's core. `size_bytes`: of the messages to come.
 pub fn start(
     lab: &Lab,

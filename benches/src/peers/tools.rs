@@ -14,6 +14,9 @@ use anyhow::{Context as _, Result, bail, ensure};
 
 use super::Contender;
 
+/// The folder of what is installed for the comparison, beside what cargo has built for it.
+pub const FOLDER: &str = "peers";
+
 /// The folder of what was installed, and that of the servers' sources.
 pub struct Tools {
     folder: PathBuf,
@@ -36,6 +39,11 @@ impl Tools {
             folder,
             sources: Path::new(env!("CARGO_MANIFEST_DIR")).join("peers"),
         }
+    }
+
+    /// Tools beside what cargo has built in its folder `target`.
+    pub fn of_target(target: &Path) -> Tools {
+        Tools::new(target.join(FOLDER))
     }
 
     /// A server's source folder.

@@ -11,6 +11,7 @@ mod peers;
 mod reactors;
 mod spin;
 mod start;
+mod windows;
 
 use std::fmt;
 
@@ -44,7 +45,7 @@ pub enum Scenario {
     Reactors,
     /// What does the host allocate for a message?
     Allocations,
-    /// What does an echo cost in each language? Only when asked for: it installs their tools
+    /// What does an echo cost in each language, and in native programs? Only when asked for: it installs their tools
     Languages,
     /// What does the same cost in other servers? Only when asked for: it installs them
     Peers,

@@ -4,7 +4,7 @@ set -e
 cd "$(dirname "$0")"
 if ! command -v cmake >/dev/null; then
     wisted build . >/dev/null
-    for tools in "${WISTED_TOOLCHAINS:-.wisted}"/cmake-and-zig-*/venv/bin; do
+    for tools in "${WISTED_TOOLCHAINS:-.wisted}"/cmake-*/venv/bin; do
         PATH="$(cd "$tools" && pwd):$PATH"
     done
     export CMAKE_GENERATOR="${CMAKE_GENERATOR:-Ninja}"

@@ -6,12 +6,9 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use serde_json::Value;
-
-use super::process::command;
-use super::{
-    BuildError, Progress, ToolchainError, Toolchains, compiled, output_folder, write_component,
-};
+use super::npm::{self, MANIFEST, NODE};
+use super::process::{absolute, command};
+use super::{BuildError, Progress, Toolchains, compiled, output_folder, write_component};
 
 /// Builds the package in a folder as its asconfig.json says. What is wrong with the sources the compiler says itself,
 /// on standard error.
@@ -45,44 +42,22 @@ impl Guest {
             folder: folder.to_owned(),
             problem,
         };
-        let path = folder.join(MANIFEST);
-        let text = fs::read_to_string(&path).map_err(|_| {
-            wrong(format!(
-                "a guest in AssemblyScript has a {MANIFEST} beside its asconfig.json"
-            ))
-        })?;
-        let package: Value = serde_json::from_str(&text)
-            .map_err(|error| wrong(format!("{MANIFEST} is no JSON: {error}")))?;
+        let package = npm::manifest(folder)?;
         let sdk = package["dependencies"][SDK_NAME].as_str();
         let Some(sdk) = sdk.and_then(|version| version.strip_prefix("file:")) else {
-            return Err(wrong(format!(
-                "{MANIFEST} is no guest's, for a guest depends on {SDK_NAME}; add \"dependencies\": {{ \"{SDK_NAME}\": \
-                 \"file:FOLDER\" }}, with the folder of the SDK"
-            )));
+            return Err(wrong(npm::no_guest(SDK_NAME)));
         };
-        let sdk = folder.join(sdk);
-        let sdk = std::path::absolute(&sdk).unwrap_or(sdk);
+        let sdk = absolute(&folder.join(sdk));
         if !sdk.join(TRANSFORM).is_file() {
             return Err(wrong(format!(
                 "{MANIFEST} says that {SDK_NAME} is in {}, and it is not there",
                 sdk.display()
             )));
         }
-        let name = package["name"].as_str().unwrap_or_default();
         Ok(Self {
-            name: file_name(name),
+            name: npm::file_name(&package, folder),
             sdk,
         })
-    }
-}
-
-/// A package's name as a file's: without its scope, and without what file systems take amiss.
-fn file_name(package: &str) -> String {
-    let name = package.rsplit('/').next().unwrap_or(package);
-    let sound = |letter: char| letter.is_ascii_alphanumeric() || "-_".contains(letter);
-    match name.replace(|letter| !sound(letter), "") {
-        name if name.is_empty() => "guest".to_owned(),
-        name => name,
     }
 }
 
@@ -106,37 +81,24 @@ fn link(sdk: &Path, place: &Path) -> Result<(), BuildError> {
 }
 
 fn compile(folder: &Path, tools: &Path, packages: &Path, core: &Path) -> Result<(), BuildError> {
-    let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
     let run = command(folder, NODE)
         .arg(absolute(
-            tools.join("node_modules/assemblyscript/bin/asc.js"),
+            &tools.join("node_modules/assemblyscript/bin/asc.js"),
         ))
         .args(["--config", CONFIG, "--path"])
-        .arg(absolute(packages.to_owned()))
+        .arg(absolute(packages))
         .arg("--transform")
-        .arg(absolute(packages.join(SDK_NAME).join(TRANSFORM)))
+        .arg(absolute(&packages.join(SDK_NAME).join(TRANSFORM)))
         .arg("-o")
-        .arg(absolute(core.to_owned()))
+        .arg(absolute(core))
         // Standard output is the component's path, for whoever asked for the build.
         .stdout(Stdio::null())
         .status();
-    let status = run.map_err(|source| match source.kind() {
-        ErrorKind::NotFound => BuildError::Toolchain(ToolchainError::Missing {
-            name: "Node.js".to_owned(),
-            registry: "npm",
-            program: NODE.to_owned(),
-        }),
-        _ => BuildError::Io {
-            path: NODE.into(),
-            source,
-        },
-    })?;
+    let status = run.map_err(npm::not_run)?;
     compiled(folder, "asc", status)
 }
 
 const CONFIG: &str = "asconfig.json";
-const MANIFEST: &str = "package.json";
-const NODE: &str = "node";
 const SDK_NAME: &str = "wisted-assemblyscript";
 const TRANSFORM: &str = "transform.mjs";
 
@@ -146,6 +108,8 @@ const LOCK: &str = include_str!("assemblyscript/package-lock.json");
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
 
     #[test]
@@ -169,9 +133,7 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("wisted-asc-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         let problem = || Guest::of(&folder).unwrap_err().to_string();
-        assert!(problem().contains("has a package.json"));
         for (text, word) in [
-            ("{", "no JSON"),
             ("{}", "depends on wisted-assemblyscript"),
             (
                 r#"{"dependencies": {"wisted-assemblyscript": "file:sdk"}}"#,
@@ -183,13 +145,7 @@ mod tests {
         }
         fs::create_dir_all(folder.join("sdk")).unwrap();
         fs::write(folder.join("sdk").join(TRANSFORM), "").unwrap();
-        assert_eq!(Guest::of(&folder).unwrap().name, "guest");
+        assert_eq!(Guest::of(&folder).unwrap().sdk, folder.join("sdk"));
         fs::remove_dir_all(&folder).unwrap();
-    }
-
-    #[test]
-    fn names() {
-        assert_eq!(file_name("@me/my-guest"), "my-guest");
-        assert_eq!(file_name("../.."), "guest");
     }
 }

@@ -1,4 +1,4 @@
-//! A guest in C or C++ becomes a component: CMake builds its module with Zig's clang, all from PyPI. It must not know what the
+//! A guest in C or C++ becomes a component: CMake from PyPI builds its module with Zig's clang. It must not know what the
 //! SDKs for these languages are made of, but for the toolchain file that one of them has.
 
 use std::ffi::OsString;
@@ -6,7 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::process::{Ran, command, run_quietly, show};
+use super::process::{Ran, absolute, command, run_quietly, show};
+use super::ziglang::{self, Ziglang};
 use super::{BuildError, Progress, Toolchains, output_folder, write_component};
 
 /// Builds the project in a folder that has a CMakeLists.txt, in a build folder of our own: the one that people build and test in
@@ -16,12 +17,14 @@ pub(super) fn build(
     toolchains: &Toolchains,
     progress: Progress<'_>,
 ) -> Result<PathBuf, BuildError> {
-    let venv = toolchains.python("cmake-and-zig", REQUIREMENTS, progress)?;
+    let programs = toolchains
+        .python("cmake", REQUIREMENTS, progress)?
+        .join("bin");
+    let zig = ziglang::installed(toolchains, progress)?;
     let output = absolute(&output_folder(folder)?);
     let tools = Tools {
-        zig: zig_in(&venv)?,
-        cache: venv.with_file_name("zig-cache"),
-        programs: venv.join("bin"),
+        zig,
+        programs,
         folder: absolute(folder),
         build: output.join("cmake"),
         modules: output.join("modules"),
@@ -41,9 +44,7 @@ pub(super) fn build(
 
 /// Where everything is. CMake wants absolute paths.
 struct Tools {
-    zig: PathBuf,
-    /// Zig compiles its C library once for all projects that share the tools.
-    cache: PathBuf,
+    zig: Ziglang,
     programs: PathBuf,
     folder: PathBuf,
     build: PathBuf,
@@ -73,7 +74,7 @@ impl Tools {
                     .arg(define("CMAKE_MAKE_PROGRAM", &self.programs.join("ninja")))
                     .arg(define("CMAKE_TOOLCHAIN_FILE", &toolchain))
                     .arg(define("CMAKE_RUNTIME_OUTPUT_DIRECTORY", &self.modules))
-                    .arg(define("WISTED_ZIG", &self.zig)),
+                    .arg(define("WISTED_ZIG", &self.zig.program)),
             )
         };
         let mut ran = configure(None);
@@ -121,8 +122,8 @@ impl Tools {
             cmake.env_remove(variable);
         }
         cmake
-            .env("ZIG_GLOBAL_CACHE_DIR", &self.cache)
-            .env("ZIG_LOCAL_CACHE_DIR", &self.cache);
+            .env("ZIG_GLOBAL_CACHE_DIR", &self.zig.cache)
+            .env("ZIG_LOCAL_CACHE_DIR", &self.zig.cache);
         cmake
     }
 
@@ -160,22 +161,6 @@ impl Tools {
     }
 }
 
-fn absolute(path: &Path) -> PathBuf {
-    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
-}
-
-/// The program in the package `ziglang`, which is a folder of Python's own.
-fn zig_in(venv: &Path) -> Result<PathBuf, BuildError> {
-    let libraries = venv.join("lib");
-    let pythons = fs::read_dir(&libraries).into_iter().flatten().flatten();
-    let zigs = pythons.map(|python| python.path().join("site-packages/ziglang/zig"));
-    let mut zigs = zigs.filter(|zig| zig.is_file());
-    zigs.next().ok_or_else(|| BuildError::Io {
-        path: libraries.join("python3/site-packages/ziglang/zig"),
-        source: std::io::ErrorKind::NotFound.into(),
-    })
-}
-
 /// What people set for their own machine's compiler.
 const FOR_NATIVE_CODE: [&str; 9] = [
     "CC",
@@ -201,8 +186,10 @@ mod tests {
 
     fn tools(folder: &Path) -> Tools {
         Tools {
-            zig: folder.join("zig"),
-            cache: folder.join("cache"),
+            zig: Ziglang {
+                program: folder.join("zig"),
+                cache: folder.join("cache"),
+            },
             programs: folder.join("bin"),
             folder: folder.to_owned(),
             build: folder.join("cmake"),
@@ -223,17 +210,6 @@ mod tests {
         fs::write(tools.modules.join("b.wasm"), "").unwrap();
         assert!(problem().contains("more than one .wasm module"));
         fs::remove_dir_all(&folder).unwrap();
-    }
-
-    #[test]
-    fn a_zig_is_found_whatever_the_python() {
-        let venv = std::env::temp_dir().join(format!("wisted-c-zig-{}", std::process::id()));
-        assert!(zig_in(&venv).is_err());
-        let package = venv.join("lib/python3.99/site-packages/ziglang");
-        fs::create_dir_all(&package).unwrap();
-        fs::write(package.join("zig"), "").unwrap();
-        assert_eq!(zig_in(&venv).unwrap(), package.join("zig"));
-        fs::remove_dir_all(&venv).unwrap();
     }
 
     #[test]

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::componentize::{Adapter, ComponentError, component};
-use super::process::command;
+use super::process::{absolute, command};
 use super::{BuildError, Progress, Toolchains, compiled, output_folder};
 
 /// Builds the package in a module's folder. The `go` on the PATH does it if it fits, or else one from PyPI. What is
@@ -63,11 +63,10 @@ fn fits(version: &str) -> bool {
 }
 
 fn compile(folder: &Path, go: &Path, core: &Path) -> Result<(), BuildError> {
-    let core = std::path::absolute(core).unwrap_or_else(|_| core.to_owned());
     let run = go_command(folder, go)
         .args(["build", "-trimpath", "-buildmode=c-shared"])
         .args(["-ldflags=-checklinkname=0", "-o"])
-        .arg(core)
+        .arg(absolute(core))
         .arg(".")
         .envs([("GOOS", "wasip1"), ("GOARCH", "wasm")])
         // Standard output is the component's path, for whoever asked for the build.

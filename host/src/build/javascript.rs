@@ -10,8 +10,9 @@ use std::process::{ExitStatus, Stdio};
 use serde_json::Value;
 
 use super::componentize::CONTRACT;
-use super::process::command;
-use super::{BuildError, Progress, ToolchainError, Toolchains, output_folder};
+use super::npm::{self, MANIFEST, NODE};
+use super::process::{absolute, command};
+use super::{BuildError, Progress, Toolchains, output_folder};
 
 /// Builds the package in a folder: bundles its main module, checks its types if there is a tsconfig.json, and makes the
 /// component. What is wrong with the sources the tools say themselves, on standard error.
@@ -35,7 +36,7 @@ pub(super) fn build(
         .arg(&guest.main)
         .arg(absolute(&component))
         .stdout(Stdio::null());
-    let status = node.status().map_err(not_run)?;
+    let status = node.status().map_err(npm::not_run)?;
     if status.success() {
         return Ok(component);
     }
@@ -47,7 +48,6 @@ pub(super) fn build(
 }
 
 /// What package.json says.
-#[derive(Debug, PartialEq, Eq)]
 struct Guest {
     name: String,
     /// The main module, from the folder.
@@ -56,75 +56,36 @@ struct Guest {
 
 impl Guest {
     fn of(folder: &Path) -> Result<Self, BuildError> {
-        let path = folder.join(MANIFEST);
-        let text = fs::read_to_string(&path).map_err(|source| BuildError::Io { path, source })?;
-        let name = folder.canonicalize().ok();
-        let name = name.as_deref().and_then(Path::file_name);
-        let name = name.map_or_else(|| "guest".to_owned(), |name| name.display().to_string());
         let wrong = |problem| BuildError::Guest {
             folder: folder.to_owned(),
             problem,
         };
-        let guest = Self::parse(&text, name).map_err(wrong)?;
-        if folder.join(&guest.main).is_file() {
-            return Ok(guest);
+        let package = npm::manifest(folder)?;
+        let main = main_of(&package).map_err(wrong)?;
+        if !folder.join(main).is_file() {
+            return Err(wrong(format!(
+                "{MANIFEST} says that the main module is {main}, and there is no such file"
+            )));
         }
-        Err(wrong(format!(
-            "{MANIFEST} says that the main module is {}, and there is no such file",
-            guest.main
-        )))
-    }
-
-    /// The error is a problem with what the file says.
-    fn parse(text: &str, folder_name: String) -> Result<Self, String> {
-        let package: Value = serde_json::from_str(text)
-            .map_err(|error| format!("{MANIFEST} is no JSON: {error}"))?;
-        let depends = |kind: &str| package[kind].get(SDK_NAME).is_some();
-        if !depends("dependencies") && !depends("devDependencies") {
-            return Err(format!(
-                "{MANIFEST} is no guest's, for a guest depends on {SDK_NAME}; add \"dependencies\": {{ \"{SDK_NAME}\": \
-                 \"file:FOLDER\" }}, with the folder of the SDK"
-            ));
-        }
-        let Some(main) = package["main"].as_str() else {
-            return Err(format!(
-                "{MANIFEST} doesn't say which module to begin with; add \"main\": \"main.js\", or a .ts file"
-            ));
-        };
         Ok(Self {
-            name: file_name(package["name"].as_str().unwrap_or(&folder_name)),
+            name: npm::file_name(&package, folder),
             main: main.to_owned(),
         })
     }
 }
 
-/// A package's name as a file's: without its scope, and without what file systems take amiss.
-fn file_name(package: &str) -> String {
-    let name = package.rsplit('/').next().unwrap_or(package);
-    let sound = |letter: char| letter.is_alphanumeric() || "-_.".contains(letter);
-    let name: String = name.chars().filter(|letter| sound(*letter)).collect();
-    match name.trim_start_matches('.') {
-        "" => "guest".to_owned(),
-        name => name.to_owned(),
+/// A guest's main module. The error is what package.json lacks.
+fn main_of(package: &Value) -> Result<&str, String> {
+    let depends = |kind: &str| package[kind].get(SDK_NAME).is_some();
+    if !depends("dependencies") && !depends("devDependencies") {
+        return Err(npm::no_guest(SDK_NAME));
     }
-}
-
-fn not_run(source: std::io::Error) -> BuildError {
-    match source.kind() {
-        std::io::ErrorKind::NotFound => BuildError::Toolchain(ToolchainError::Missing {
-            name: "Node.js".to_owned(),
-            registry: "npm",
-            program: NODE.to_owned(),
-        }),
-        _ => BuildError::Io {
-            path: NODE.into(),
-            source,
-        },
-    }
-}
-
-fn absolute(path: &Path) -> PathBuf {
-    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+    let main = package["main"].as_str();
+    main.ok_or_else(|| {
+        format!(
+            "{MANIFEST} doesn't say which module to begin with; add \"main\": \"main.js\", or a .ts file"
+        )
+    })
 }
 
 fn write(path: &Path, content: &str) -> Result<(), BuildError> {
@@ -152,8 +113,6 @@ fn tool_of(status: ExitStatus) -> &'static str {
     }
 }
 
-const MANIFEST: &str = "package.json";
-const NODE: &str = "node";
 /// The SDK's package.
 const SDK_NAME: &str = "wisted";
 const TOOLCHAIN: &str = "javascript";

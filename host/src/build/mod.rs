@@ -3,7 +3,8 @@
 //!
 //! One room a language, and [`LANGUAGES`] lists them: a folder's manifest says which one builds it. What several of them
 //! need stands beside them: [`toolchain`] installs what comes from PyPI and npm, [`componentize`] makes a component of a
-//! core module, and `process` runs tools.
+//! core module, `ziglang` is a compiler of three languages, `npm` what guests have that are npm's packages, `snapshot`
+//! tells whether sources have changed, and `process` runs tools.
 //!
 //! A language plugs in with a file `LANG.rs` here that has a function of the type [`Build`], and one line in [`LANGUAGES`].
 
@@ -12,17 +13,21 @@ mod c;
 pub mod componentize;
 mod go;
 mod javascript;
+mod npm;
 mod process;
 mod python;
 mod rust;
+mod snapshot;
 pub mod toolchain;
 mod zig;
+mod ziglang;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 
 pub use componentize::ComponentError;
 pub use rust::RustError;
+pub use snapshot::Snapshot;
 pub use toolchain::{ToolchainError, Toolchains};
 
 /// Is told each step in a few words.

@@ -3,7 +3,7 @@
 
 use std::ffi::OsStr;
 use std::io::{ErrorKind, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 
 /// What became of a tool that ran to its end, without its output on the way.
@@ -50,6 +50,11 @@ pub(super) fn command(folder: &Path, program: impl AsRef<OsStr>) -> Command {
         }
     }
     command
+}
+
+/// A path for a tool that is run in another folder than this process.
+pub(super) fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 /// Whether a variable belongs to a cargo that runs this very process (`cargo run`, `cargo test`), or to native code only.

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::process::{Ran, command, run_quietly, show};
-use super::{BuildError, Progress, Toolchains, output_folder};
+use super::process::{Ran, absolute, command, run_quietly, show};
+use super::{BuildError, Progress, Snapshot, Toolchains, output_folder};
 
 /// The pinned packages, with the hash of each platform's wheel.
 const REQUIREMENTS: &str = include_str!("python/requirements.txt");
@@ -33,14 +33,22 @@ pub(super) fn build(
     let settings = Settings::parse(&text).map_err(guest)?;
     let paths = settings.module_paths(folder).map_err(guest)?;
 
+    let output = output_folder(folder)?;
+    let component = output.join(format!("{}.wasm", settings.app));
+    // componentize-py takes seconds, and makes another component each time, which would be compiled anew.
+    let inputs = inputs_of(&paths);
+    let stamp = component.with_extension("inputs");
+    if component.is_file() && inputs.is_some() && std::fs::read_to_string(&stamp).ok() == inputs {
+        return Ok(component);
+    }
+    // What is there is not to be taken for the new one if that fails.
+    let _ = std::fs::remove_file(&stamp);
     let venv = toolchains.python("componentize-py", REQUIREMENTS, progress)?;
     progress(&format!("building the guest {}", settings.app));
-    let output = output_folder(folder)?;
     let contract = output.join("wit");
     std::fs::create_dir_all(&contract).map_err(io(&contract))?;
     let contract = contract.join("reactor.wit");
     std::fs::write(&contract, CONTRACT).map_err(io(&contract))?;
-    let component = output.join(format!("{}.wasm", settings.app));
     let mut tool = command(folder, venv.join("bin/componentize-py"));
     tool.arg("-q").arg("-d").arg(absolute(&contract));
     tool.args(["-w", &settings.world, "componentize", &settings.app, "-o"]);
@@ -49,7 +57,12 @@ pub(super) fn build(
         tool.arg("-p").arg(absolute(path));
     }
     match run_quietly(&mut tool).map_err(io(&venv))? {
-        Ran::Well => Ok(component),
+        Ran::Well => {
+            if let Some(inputs) = inputs {
+                std::fs::write(&stamp, inputs).map_err(io(&stamp))?;
+            }
+            Ok(component)
+        }
         Ran::Failed(status, said) => {
             show(&essence(&said, &paths));
             Err(BuildError::Compile {
@@ -63,6 +76,27 @@ pub(super) fn build(
             venv.display()
         ))),
     }
+}
+
+/// All that a component depends on, in a line; `None` when there are too many files to tell, and then each build is a new one.
+fn inputs_of(paths: &[PathBuf]) -> Option<String> {
+    let mut digest = blake3::Hasher::new();
+    digest
+        .update(REQUIREMENTS.as_bytes())
+        .update(CONTRACT.as_bytes());
+    for path in paths {
+        // However its folder was typed.
+        let path = path.canonicalize().ok()?;
+        let snapshot = Snapshot::of(&path, is_no_input).ok()?;
+        digest.update(&snapshot.number().to_le_bytes());
+    }
+    Some(digest.finalize().to_hex().to_string())
+}
+
+/// Python and other tools leave these between builds.
+fn is_no_input(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name.starts_with('.') || name == "__pycache__"
 }
 
 /// What stands in `[tool.wisted]`.
@@ -142,10 +176,6 @@ impl Settings {
 }
 
 const KEYS: [&str; 3] = ["app", "sdk", "world"];
-
-fn absolute(path: &Path) -> PathBuf {
-    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
-}
 
 /// Of what componentize-py says, the guest's own traceback, with the paths that it has outside. All the rest is how
 /// componentize-py got there.

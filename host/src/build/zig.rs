@@ -5,7 +5,8 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use super::process::command;
+use super::process::{absolute, command};
+use super::ziglang::{self, VERSION};
 use super::{BuildError, Progress, Toolchains, compiled, output_folder, write_component};
 
 /// Builds the package in a folder with its own build.zig. The `zig` on the PATH does it if it fits, or else one from
@@ -16,8 +17,8 @@ pub(super) fn build(
     progress: Progress<'_>,
 ) -> Result<PathBuf, BuildError> {
     let zig = match installed_zig(folder) {
-        true => vec![ZIG.into()],
-        false => from_pypi(toolchains, progress)?,
+        true => ZIG.into(),
+        false => ziglang::installed(toolchains, progress)?.program,
     };
     let output = output_folder(folder)?;
     let prefix = output.join("zig");
@@ -44,24 +45,15 @@ fn installed_zig(folder: &Path) -> bool {
     output.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).trim() == VERSION)
 }
 
-/// The package is a folder with the program; its module for Python is there to run it.
-fn from_pypi(toolchains: &Toolchains, progress: Progress<'_>) -> Result<Vec<PathBuf>, BuildError> {
-    let venv = toolchains.python("zig", REQUIREMENTS, progress)?;
-    Ok(vec![venv.join("bin/python"), "-m".into(), "ziglang".into()])
-}
-
-fn compile(folder: &Path, zig: &[PathBuf], prefix: &Path) -> Result<(), BuildError> {
-    let prefix = std::path::absolute(prefix).unwrap_or_else(|_| prefix.to_owned());
-    let (program, first) = zig.split_first().expect("at least the program");
-    let run = command(folder, program)
-        .args(first)
+fn compile(folder: &Path, zig: &Path, prefix: &Path) -> Result<(), BuildError> {
+    let run = command(folder, zig)
         .args(["build", "--prefix"])
-        .arg(prefix)
+        .arg(absolute(prefix))
         // Standard output is the component's path, for whoever asked for the build.
         .stdout(Stdio::null())
         .status();
     let status = run.map_err(|source| BuildError::Io {
-        path: program.clone(),
+        path: zig.to_owned(),
         source,
     })?;
     compiled(folder, "zig build", status)
@@ -92,22 +84,9 @@ fn only_module(folder: &Path, installed: &Path) -> Result<PathBuf, BuildError> {
 
 const ZIG: &str = "zig";
 
-/// Of the SDK's build.zig.zon as well.
-const VERSION: &str = "0.17.1";
-
-/// pip's pins, for each kind of machine that PyPI has a wheel for.
-const REQUIREMENTS: &str = include_str!("zig/requirements.txt");
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_versions_agree() {
-        let manifest = include_str!("../../../guest-sdk/zig/build.zig.zon");
-        assert!(manifest.contains(&format!(".minimum_zig_version = \"{VERSION}\"")));
-        assert!(REQUIREMENTS.contains(&format!("ziglang=={VERSION} ")));
-    }
 
     #[test]
     fn one_module_is_the_guest() {

@@ -7,11 +7,11 @@ use std::thread;
 
 use anyhow::{Context, Result, anyhow, bail};
 
-use wisted::build::build_guest;
+use wisted::build::{Snapshot, build_guest};
 use wisted::driver::{ListenerId, Placed, Roster};
 use wisted::guest::{CodeCache, GuestCode, GuestHost};
 use wisted::service::Service;
-use wisted::supervisor::{LOOK_INTERVAL, Snapshot};
+use wisted::supervisor::{LOOK_INTERVAL, snapshot};
 
 /// What is watched, and what is needed to load it again.
 pub(super) struct Watch {
@@ -32,7 +32,7 @@ impl Watch {
     /// When there are too many files, or no thread.
     pub fn start(watch: &Arc<Mutex<Self>>) -> Result<()> {
         let guest = lock(watch).guest.clone();
-        let first = Snapshot::of(&guest)?;
+        let first = snapshot(&guest)?;
         let thread = thread::Builder::new().name("wisted-watch".into());
         let watch = Arc::clone(watch);
         thread
@@ -74,7 +74,7 @@ fn look(watch: &Mutex<Watch>, guest: &Path, mut built: Snapshot) {
     loop {
         thread::sleep(LOOK_INTERVAL);
         // A file that is just being replaced may be missing for a moment: so it is looked at again.
-        let Ok(now) = Snapshot::of(guest) else {
+        let Ok(now) = snapshot(guest) else {
             continue;
         };
         if now == built {
@@ -82,7 +82,7 @@ fn look(watch: &Mutex<Watch>, guest: &Path, mut built: Snapshot) {
         }
         // Whoever saves one file often saves another: build when there is quiet.
         thread::sleep(LOOK_INTERVAL);
-        if Snapshot::of(guest).ok() != Some(now) {
+        if snapshot(guest).ok() != Some(now) {
             continue;
         }
         // What changes while it is being built is another change.

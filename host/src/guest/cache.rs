@@ -1,15 +1,19 @@
 //! Compiled code on disk, so that a component is compiled once. Knows nothing of what the code does.
 //!
-//! An entry is named after the component's bytes and the engine's settings, and carries a digest of its own content: what
+//! An entry is named after the component's bytes and the engine's settings, and ends with a digest of its own content: what
 //! is damaged or half written is compiled anew, never loaded. The folder is the user's own (mode 0700), like the binary
 //! that runs it: who can write there can already do all that the user can.
+//!
+//! An entry is mapped, not read: of a Python guest's 35 MB of code, and of the 11 MB of data that its instances begin with, only
+//! what is used costs anything. So an entry is never changed in its place, only replaced.
 
+use std::fs::File;
 use std::hash::{Hash, Hasher};
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use wasmtime::Engine;
 use wasmtime::component::Component;
-use wasmtime::{Engine, Result};
 
 /// A folder of compiled code.
 #[derive(Clone, Debug)]
@@ -36,42 +40,32 @@ impl CodeCache {
         Self { folder }
     }
 
-    /// The compiled component, from the cache or by calling `compile`, whose result is stored. A cache that cannot be read
-    /// or written costs time and a log record, nothing else.
-    pub(super) fn load(
-        &self,
-        engine: &Engine,
-        wasm: &[u8],
-        compile: impl FnOnce() -> Result<Component>,
-    ) -> Result<Component> {
-        let file = self.folder.join(entry_name(engine, wasm));
-        match read_entry(&file) {
-            Ok(code) => {
-                // SAFETY: `deserialize` demands bytes that `serialize` made. The digest says that these are the bytes that
-                // we stored, in a folder that only this user can write.
-                #[allow(unsafe_code)]
-                let component = unsafe { Component::deserialize(engine, &code) };
-                match component {
-                    Ok(component) => return Ok(component),
-                    Err(error) => {
-                        tracing::warn!(file = %file.display(), %error, "the cache entry does not fit; compiling anew");
-                    }
-                }
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+    /// The compiled component, if it is there. A cache that cannot be read costs time and a log record, nothing else.
+    ///
+    /// # Errors
+    /// When the component's own bytes cannot be read.
+    pub(super) fn find(&self, engine: &Engine, wasm: impl Read) -> io::Result<Option<Component>> {
+        let file = self.folder.join(entry_name(engine, wasm)?);
+        let found = check_entry(&file).and_then(|()| map_entry(engine, &file));
+        Ok(match found {
+            Ok(component) => Some(component),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => {
                 tracing::warn!(file = %file.display(), %error, "the cache entry is not usable; compiling anew");
+                None
             }
-        }
-        let component = compile()?;
-        let stored = component
-            .serialize()
-            .map_err(io::Error::other)
-            .and_then(|code| self.store(&file, &code));
+        })
+    }
+
+    /// Stores what was compiled from these bytes. If it cannot, that costs time and a log record, nothing else.
+    pub(super) fn keep(&self, engine: &Engine, wasm: &[u8], component: &Component) {
+        let stored = entry_name(engine, wasm).and_then(|name| {
+            let code = component.serialize().map_err(io::Error::other)?;
+            self.store(&self.folder.join(name), &code)
+        });
         if let Err(error) = stored {
-            tracing::warn!(file = %file.display(), %error, "the compiled component could not be cached");
+            tracing::warn!(folder = %self.folder.display(), %error, "the compiled component could not be cached");
         }
-        Ok(component)
     }
 
     fn store(&self, file: &Path, code: &[u8]) -> io::Result<()> {
@@ -89,8 +83,8 @@ impl CodeCache {
             .mode(0o600)
             .open(&aside)
             .and_then(|mut entry| {
-                entry.write_all(blake3::hash(code).as_bytes())?;
-                entry.write_all(code)
+                entry.write_all(code)?;
+                entry.write_all(blake3::hash(code).as_bytes())
             })
             .and_then(|()| std::fs::rename(&aside, file));
         if result.is_err() {
@@ -101,28 +95,58 @@ impl CodeCache {
     }
 }
 
-/// The code of an entry whose digest fits.
-fn read_entry(file: &Path) -> io::Result<Vec<u8>> {
-    let mut entry = std::fs::read(file)?;
-    let fits = entry
-        .split_first_chunk::<DIGEST_BYTES>()
-        .is_some_and(|(digest, code)| blake3::hash(code) == *digest);
-    if !fits {
-        return Err(io::Error::new(
+/// Whether an entry's digest fits its content.
+fn check_entry(file: &Path) -> io::Result<()> {
+    let wrong = || {
+        io::Error::new(
             io::ErrorKind::InvalidData,
             "its digest does not fit its content",
-        ));
+        )
+    };
+    let mut entry = File::open(file)?;
+    let length = entry.metadata()?.len();
+    let code_bytes = length.checked_sub(DIGEST_BYTES as u64).ok_or_else(wrong)?;
+    // Through a small buffer: memory for all of it would cost more than its digest.
+    let digest = blake3::Hasher::new()
+        .update_reader(Read::by_ref(&mut entry).take(code_bytes))?
+        .finalize();
+    let mut expected = [0; DIGEST_BYTES];
+    entry.seek(SeekFrom::Start(code_bytes))?;
+    entry.read_exact(&mut expected)?;
+    if digest == expected {
+        Ok(())
+    } else {
+        Err(wrong())
     }
-    entry.drain(..DIGEST_BYTES);
-    Ok(entry)
 }
 
-fn entry_name(engine: &Engine, wasm: &[u8]) -> String {
-    let mut hasher = EntryHasher(blake3::Hasher::new());
-    hasher.0.update(wasm);
-    engine.precompile_compatibility_hash().hash(&mut hasher);
-    format!("{}.cwasm", hasher.0.finalize().to_hex())
+/// The component in an entry that was checked.
+fn map_entry(engine: &Engine, file: &Path) -> io::Result<Component> {
+    // SAFETY: both demand bytes that `serialize` made, and the first that nobody changes the file. The digest says that these are
+    // the bytes that we stored, in a folder that only this user can write, and entries are replaced by renaming only.
+    #[allow(unsafe_code)]
+    let mapped = unsafe { Component::deserialize_file(engine, file) };
+    let component = mapped.or_else(|_| {
+        // There are file systems from which nothing may be executed.
+        let code = std::fs::read(file)?;
+        #[allow(unsafe_code)]
+        unsafe {
+            Component::deserialize(engine, &code[..code.len().saturating_sub(DIGEST_BYTES)])
+        }
+    });
+    component.map_err(io::Error::other)
 }
+
+fn entry_name(engine: &Engine, wasm: impl Read) -> io::Result<String> {
+    let mut hasher = EntryHasher(blake3::Hasher::new());
+    hasher.0.update_reader(wasm)?;
+    FORMAT.hash(&mut hasher);
+    engine.precompile_compatibility_hash().hash(&mut hasher);
+    Ok(format!("{}.cwasm", hasher.0.finalize().to_hex()))
+}
+
+/// Of an entry: the code, then the digest.
+const FORMAT: u32 = 2;
 
 struct EntryHasher(blake3::Hasher);
 
@@ -150,23 +174,26 @@ mod tests {
         let wasm = b"(component)";
         let mut compiled = 0;
         let mut load = || {
-            cache
-                .load(&engine, wasm, || {
-                    compiled += 1;
-                    Component::new(&engine, wasm)
-                })
-                .unwrap();
+            if cache.find(&engine, &wasm[..]).unwrap().is_none() {
+                compiled += 1;
+                let component = Component::new(&engine, wasm).unwrap();
+                cache.keep(&engine, wasm, &component);
+            }
             compiled
         };
         assert_eq!((load(), load()), (1, 1));
-        let file = folder.join(entry_name(&engine, wasm));
+        let file = folder.join(entry_name(&engine, &wasm[..]).unwrap());
         let mut entry = std::fs::read(&file).unwrap();
         let last = entry.len() - 1;
         entry[last] ^= 1;
         std::fs::write(&file, &entry).unwrap();
         assert_eq!((load(), load()), (2, 2));
-        std::fs::write(&file, b"short").unwrap();
+        entry[last] ^= 1;
+        entry[last / 2] ^= 1;
+        std::fs::write(&file, &entry).unwrap();
         assert_eq!((load(), load()), (3, 3));
+        std::fs::write(&file, b"short").unwrap();
+        assert_eq!((load(), load()), (4, 4));
         std::fs::remove_dir_all(&folder).unwrap();
     }
 }

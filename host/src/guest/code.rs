@@ -1,5 +1,6 @@
 //! A component from bytes to something that can be instantiated. Knows neither services nor connections.
 
+use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -135,18 +136,20 @@ fn compile(
     cache: Option<&CodeCache>,
     on_compile: &mut dyn FnMut(),
 ) -> Result<Component, LoadError> {
+    if let Some(cache) = cache
+        && let Some(component) = cache.find(&host.engine, File::open(file)?)?
+    {
+        return Ok(component);
+    }
     let bytes = std::fs::read(file)?;
     if is_core_module(&bytes) {
         return Err(LoadError::CoreModule);
     }
-    let mut compile = || {
-        on_compile();
-        Component::new(&host.engine, &bytes)
-    };
-    let component = match cache {
-        Some(cache) => cache.load(&host.engine, &bytes, compile),
-        None => compile(),
-    };
+    on_compile();
+    let component = Component::new(&host.engine, &bytes);
+    if let (Some(cache), Ok(component)) = (cache, &component) {
+        cache.keep(&host.engine, &bytes, component);
+    }
     component.map_err(|error| {
         let text = chain(&error);
         if text.contains("core wasm module") || text.contains("not a component") {

@@ -12,8 +12,9 @@ use std::time::Duration;
 use super::Step;
 use super::fleet::{Fleet, Outcome, ServiceFacts};
 use super::notify::Manager;
-use super::snapshot::{LOOK_INTERVAL, Snapshot};
+use super::snapshot::{LOOK_INTERVAL, snapshot};
 use crate::admin::{self, Operations, ReloadFailure, ReloadOutcome, model::isolation_name};
+use crate::build::Snapshot;
 use crate::config::{Config, HostConfig};
 use crate::driver::{Control, on_hangup};
 
@@ -306,7 +307,7 @@ impl Watched {
 }
 
 fn look(paths: &[PathBuf]) -> Vec<Option<Snapshot>> {
-    paths.iter().map(|path| Snapshot::of(path).ok()).collect()
+    paths.iter().map(|path| snapshot(path).ok()).collect()
 }
 
 impl Outcome {

@@ -26,7 +26,7 @@ pub use component::ComponentFile;
 pub use fleet::{Fleet, Outcome, ServiceFacts};
 pub use keeper::Keeper;
 pub use loading::{Components, LoadFailure, Loader};
-pub use snapshot::{LOOK_INTERVAL, Snapshot};
+pub use snapshot::{LOOK_INTERVAL, snapshot};
 
 use crate::config::{Config, Problem, Problems};
 use crate::driver::{Bound, Crew};

@@ -39,7 +39,7 @@ pub fn write(
 fn panel(cell: Cell, field: &Field, samples: &[Sample]) -> Panel {
     let bars = field.present.iter().map(|&(contender, _)| Bar {
         label: contender.to_string(),
-        value: typical(samples, contender, |sample| sample.cpu_us),
+        value: typical(samples, contender, |windows| windows.cpu_us),
         tone: match contender {
             Contender::Native => Tone::Baseline,
             _ if contender.wisted().is_some() => Tone::Ours,

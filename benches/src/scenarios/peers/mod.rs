@@ -13,7 +13,7 @@ use serde_json::json;
 
 use crate::artifacts::workspace;
 use crate::lab::Lab;
-use crate::peers::tools::{Tool, Tools};
+use crate::peers::tools::{FOLDER as PEERS, Tool, Tools};
 use crate::peers::{Contender, Protocol};
 use crate::report::{Outcome, size};
 
@@ -98,7 +98,7 @@ pub fn run(lab: &Lab) -> Result<Outcome> {
 impl Field {
     fn gather(lab: &Lab) -> Result<Field> {
         let mut field = Field {
-            tools: Tools::new(target_folder(lab)),
+            tools: Tools::of_target(lab.target()),
             present: Vec::new(),
             missing: Vec::new(),
         };
@@ -149,17 +149,11 @@ impl Field {
     }
 }
 
-/// What is installed for the comparison, beside what cargo has built for it.
-fn target_folder(lab: &Lab) -> PathBuf {
-    let target = lab.binaries().native.ancestors().nth(2);
-    target.unwrap_or(workspace()).join("peers")
-}
-
 /// A quick run's figures are rough: they do not replace those in the repository.
 fn docs_folder(lab: &Lab) -> PathBuf {
     match &lab.settings.peers.docs {
         Some(folder) => folder.clone(),
-        None if lab.settings.quick => target_folder(lab),
+        None if lab.settings.quick => lab.target().join(PEERS),
         None => workspace().join("docs"),
     }
 }

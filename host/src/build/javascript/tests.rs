@@ -2,32 +2,22 @@
 
 use super::*;
 
-fn parse(text: &str) -> Result<Guest, String> {
-    Guest::parse(text, "folder".to_owned())
-}
-
-fn guest(name: &str, main: &str) -> Result<Guest, String> {
-    Ok(Guest {
-        name: name.to_owned(),
-        main: main.to_owned(),
-    })
+fn main(text: &str) -> Result<String, String> {
+    let package = serde_json::from_str(text).expect("JSON");
+    main_of(&package).map(str::to_owned)
 }
 
 #[test]
 fn a_guest_depends_on_the_sdk() {
-    let text =
-        r#"{ "name": "@me/echo", "main": "main.ts", "dependencies": { "wisted": "file:x" } }"#;
-    assert_eq!(parse(text), guest("echo", "main.ts"));
-    let text = r#"{ "main": "src/a.js", "dependencies": { "wisted": "1" } }"#;
-    assert_eq!(parse(text), guest("folder", "src/a.js"));
-    let text = r#"{ "name": "a b/../..", "main": "a.js", "devDependencies": { "wisted": "1" } }"#;
-    assert_eq!(parse(text), guest("guest", "a.js"));
+    let text = r#"{ "main": "main.ts", "dependencies": { "wisted": "file:x" } }"#;
+    assert_eq!(main(text), Ok("main.ts".to_owned()));
+    let text = r#"{ "main": "src/a.js", "devDependencies": { "wisted": "1" } }"#;
+    assert_eq!(main(text), Ok("src/a.js".to_owned()));
 }
 
 #[test]
 fn what_is_no_guest_is_told_what_it_lacks() {
-    let error = |text| parse(text).unwrap_err();
-    assert!(error("{").contains("is no JSON"));
+    let error = |text| main(text).unwrap_err();
     assert!(error(r#"{ "main": "a.js" }"#).contains("a guest depends on wisted"));
     assert!(error(r#"{ "dependencies": { "wisted": "1" } }"#).contains("\"main\": \"main.js\""));
 }
