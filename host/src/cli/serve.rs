@@ -13,13 +13,15 @@ use super::{ServeArgs, problems};
 use wisted::admin::{AdminEndpoint, Server, Settings};
 use wisted::clock;
 use wisted::config::{Admin, Config, ConfigError};
-use wisted::driver::Bound;
+use wisted::driver::{Bound, Hangups};
 use wisted::logs;
 use wisted::side::Side;
-use wisted::supervisor::{self, Keeper, StartError, Started, Step, pool};
+use wisted::supervisor::{self, Keeper, StartError, Started, Step, Watched, pool};
 
 pub(super) fn serve(args: &ServeArgs) -> Result<ExitCode> {
     let begun = clock::now();
+    let hangups = Hangups::keep().context("SIGHUP cannot be handled")?;
+    let watched = args.watch.then(|| Watched::file(&args.config));
     let config = match Config::read(&args.config) {
         Ok(config) => config,
         Err(ConfigError::Wrong(wrong)) => return Ok(problems::show(&wrong)),
@@ -31,6 +33,7 @@ pub(super) fn serve(args: &ServeArgs) -> Result<ExitCode> {
         logs::start(format, &filter).map_err(|error| anyhow!("--log {filter:?}: {error}"))?;
     pool::raise_descriptor_limit();
 
+    let watched = watched.map(|watched| watched.and_components(&config));
     let inherited = inherited_sockets()?;
     let started = match supervisor::start(&config, inherited, &mut show) {
         Ok(started) => started,
@@ -44,7 +47,7 @@ pub(super) fn serve(args: &ServeArgs) -> Result<ExitCode> {
         mut crew,
         fleet,
     } = started;
-    let keeper = Keeper::start(fleet, &config, args.watch);
+    let keeper = Keeper::start(fleet, &config, hangups, watched);
     let keeper = keeper.context("the thread that keeps the services cannot be started")?;
     let _admin = administer(&config, &keeper, loader.side())?;
     crew.on_drain(move || keeper.stop());

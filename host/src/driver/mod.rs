@@ -50,7 +50,7 @@ pub use report::{
 pub use roster::{ListenerId, Placed, Roster, TooMany};
 pub use shutdown::Exit;
 
-pub use crate::reactor::{Bound, on_hangup};
+pub use crate::reactor::{Bound, Hangups};
 
 use crate::clock;
 use crate::core::{Backoff, Deadlines, RecordBudget};

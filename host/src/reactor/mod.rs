@@ -20,7 +20,7 @@ use mio::{Events, Interest, Poll};
 use slab::Slab;
 
 pub use mailbox::Mailbox;
-pub use signals::{Signal, Signals, on_hangup};
+pub use signals::{Hangups, Signal, Signals};
 pub use socket::{Bound, Read, Socket};
 
 /// Names a socket of a reactor.

@@ -25,17 +25,30 @@ impl Signal {
     }
 }
 
-/// Calls `act` for each SIGHUP, on a thread that waits for nothing else: what it asks for is no reactor's affair. Call it once in a
-/// process.
-///
-/// # Errors
-/// When the handler cannot be installed, or the thread not be had.
-pub fn on_hangup(act: impl Fn() + Send + 'static) -> io::Result<()> {
-    let mut hangups = signal_hook::iterator::Signals::new([SIGHUP])?;
-    std::thread::Builder::new()
-        .name("wisted-hangup".into())
-        .spawn(move || hangups.forever().for_each(|_| act()))?;
-    Ok(())
+/// SIGHUP, which would end the process: from here on it is kept for whoever asks for it.
+#[derive(Debug)]
+pub struct Hangups(signal_hook::iterator::Signals);
+
+impl Hangups {
+    /// Call it once in a process, before anything that takes long.
+    ///
+    /// # Errors
+    /// When the handler cannot be installed.
+    pub fn keep() -> io::Result<Self> {
+        signal_hook::iterator::Signals::new([SIGHUP]).map(Self)
+    }
+
+    /// Calls `act` for each one, those that have come already included, on a thread that waits for nothing else: what it asks for
+    /// is no reactor's affair.
+    ///
+    /// # Errors
+    /// When the thread cannot be had.
+    pub fn on_each(mut self, act: impl Fn() + Send + 'static) -> io::Result<()> {
+        std::thread::Builder::new()
+            .name("wisted-hangup".into())
+            .spawn(move || self.0.forever().for_each(|_| act()))?;
+        Ok(())
+    }
 }
 
 /// The signals that have arrived.

@@ -1,13 +1,13 @@
 //! Keeps the services that run as their configuration file says, on a thread of its own: it may take long to build, to compile and
 //! to start them, and no reactor waits for that. It must not know who gives the orders.
 
+use std::collections::BTreeSet;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
 
 use super::Step;
 use super::fleet::{Fleet, Outcome, ServiceFacts};
@@ -16,7 +16,7 @@ use super::snapshot::{LOOK_INTERVAL, snapshot};
 use crate::admin::{self, Operations, ReloadFailure, ReloadOutcome, model::isolation_name};
 use crate::build::Snapshot;
 use crate::config::{Config, HostConfig};
-use crate::driver::{Control, on_hangup};
+use crate::driver::{Control, Hangups};
 
 /// The handle of the thread; cheap to clone. The thread lasts as long as the process.
 #[derive(Clone, Debug)]
@@ -53,7 +53,9 @@ struct Desk {
     watched: Option<Watched>,
 }
 
-struct Watched {
+/// Files that are looked at from time to time.
+#[derive(Debug)]
+pub struct Watched {
     paths: Vec<PathBuf>,
     running: Vec<Option<Snapshot>>,
     last: Vec<Option<Snapshot>>,
@@ -61,26 +63,33 @@ struct Watched {
 
 impl Keeper {
     /// Begins to keep a fleet as `config` says, whose services have begun to start. SIGHUP is an order to reload; so is a change of
-    /// the file, or of a component, if it is to `watch` them.
+    /// what is `watched`, if anything is.
     ///
     /// # Errors
     /// When a thread cannot be had.
-    pub fn start(fleet: Fleet, config: &Config, watch: bool) -> io::Result<Self> {
+    pub fn start(
+        fleet: Fleet,
+        config: &Config,
+        hangups: Hangups,
+        watched: Option<Watched>,
+    ) -> io::Result<Self> {
         let (orders, received) = channel();
         let shown = Arc::new(Shown::default());
         let control = fleet.roster().control().clone();
         let hangup = orders.clone();
-        on_hangup(move || {
+        hangups.on_each(move || {
             // If the thread is gone, so is what it kept.
             let _ = hangup.send(Order::Reload(None));
         })?;
+        let manager = Manager::from_environment();
+        manager.keep_watch(control.clone())?;
         let mut desk = Desk {
             fleet,
             path: config.path().to_owned(),
             host: config.host.clone(),
             shown: Arc::clone(&shown),
-            manager: Manager::from_environment(),
-            watched: watch.then(|| Watched::of(config)),
+            manager,
+            watched,
         };
         desk.show();
         thread::Builder::new()
@@ -199,7 +208,8 @@ impl Desk {
         self.shown.has_started.store(true, Ordering::SeqCst);
         self.manager.ready();
         loop {
-            let order = match self.pause() {
+            let look = self.watched.as_ref().map(|_| LOOK_INTERVAL);
+            let order = match look {
                 Some(pause) => orders.recv_timeout(pause),
                 None => orders.recv().map_err(|_| RecvTimeoutError::Disconnected),
             };
@@ -218,8 +228,6 @@ impl Desk {
                 }
                 Ok(Order::Stop) => return self.manager.stopping(),
                 Err(RecvTimeoutError::Timeout) => {
-                    let control = self.fleet.roster().control();
-                    self.manager.watch(control);
                     if self.watched.as_mut().is_some_and(Watched::has_changed) {
                         // It has logged what came of it.
                         let _ = self.reload();
@@ -228,15 +236,6 @@ impl Desk {
                 Err(RecvTimeoutError::Disconnected) => return,
             }
         }
-    }
-
-    /// How long nothing is to be done without an order.
-    fn pause(&self) -> Option<Duration> {
-        let look = self.watched.as_ref().map(|_| LOOK_INTERVAL);
-        [look, self.manager.watch_interval()]
-            .into_iter()
-            .flatten()
-            .min()
     }
 
     fn reload(&mut self) -> Result<Outcome, String> {
@@ -255,7 +254,10 @@ impl Desk {
     }
 
     fn read_and_apply(&mut self) -> Result<Outcome, String> {
+        // What changes while it is being read is another change.
+        let watched = self.watched.as_ref().map(|_| Watched::file(&self.path));
         let config = Config::read(&self.path).map_err(|error| error.to_string())?;
+        self.watched = watched.map(|watched| watched.and_components(&config));
         if config.host != self.host {
             tracing::warn!("what [host] says takes a new process: it goes on as it was");
         }
@@ -263,9 +265,6 @@ impl Desk {
             Step::Building(line) => tracing::info!("building: {line}"),
             Step::Compiling(name) => tracing::info!("compiling {name} for this machine"),
         });
-        if let Some(watched) = &mut self.watched {
-            *watched = Watched::of(&config);
-        }
         self.show();
         Ok(outcome)
     }
@@ -278,17 +277,28 @@ impl Desk {
 }
 
 impl Watched {
-    fn of(config: &Config) -> Self {
-        let mut paths = vec![config.path().to_owned()];
-        paths.extend(config.services.iter().map(|one| one.component.clone()));
-        paths.sort();
-        paths.dedup();
+    /// A configuration, before it is read: what changes afterwards is a change.
+    pub fn file(path: &Path) -> Self {
+        let paths = vec![path.to_owned()];
         let now = look(&paths);
         Self {
             paths,
             running: now.clone(),
             last: now,
         }
+    }
+
+    /// Also the components that it names, before they are loaded.
+    #[must_use]
+    pub fn and_components(mut self, config: &Config) -> Self {
+        let components = config.services.iter().map(|one| one.component.clone());
+        let components: BTreeSet<PathBuf> = components.collect();
+        let components: Vec<_> = components.into_iter().collect();
+        let now = look(&components);
+        self.paths.extend(components);
+        self.running.extend(now.iter().copied());
+        self.last.extend(now);
+        self
     }
 
     /// Whether they differ from what runs, and have been quiet since the last look. A change is told once.

@@ -24,7 +24,7 @@ use std::sync::Arc;
 
 pub use component::ComponentFile;
 pub use fleet::{Fleet, Outcome, ServiceFacts};
-pub use keeper::Keeper;
+pub use keeper::{Keeper, Watched};
 pub use loading::{Components, LoadFailure, Loader};
 pub use snapshot::{LOOK_INTERVAL, snapshot};
 

@@ -1,7 +1,9 @@
 //! What a service manager is told, in systemd's protocol (sd_notify(3)), where there is one that listens: ready, reloading,
 //! stopping, and that all reactors are still alive.
 
-use std::sync::mpsc::channel;
+use std::io;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
 use std::time::Duration;
 
 use sd_notify::NotifyState;
@@ -26,9 +28,24 @@ impl Manager {
         }
     }
 
-    /// How often to call [`watch`](Self::watch): three times within what it allows.
-    pub fn watch_interval(&self) -> Option<Duration> {
-        Some(self.watchdog? / 3)
+    /// Tells from time to time that all is well, on a thread of its own, if that is wanted: also while something is compiled, and
+    /// while the host drains.
+    ///
+    /// # Errors
+    /// When the thread cannot be had.
+    pub fn keep_watch(&self, control: Control) -> io::Result<()> {
+        let Some(watchdog) = self.watchdog else {
+            return Ok(());
+        };
+        let watch = move || {
+            while watch(&control) {
+                // Three times within what it allows.
+                thread::sleep(watchdog / 3);
+            }
+        };
+        let thread = thread::Builder::new().name("wisted-watchdog".into());
+        thread.spawn(watch)?;
+        Ok(())
     }
 
     pub fn ready(&self) {
@@ -45,28 +62,31 @@ impl Manager {
     pub fn stopping(&self) {
         tell(&[NotifyState::Stopping]);
     }
+}
 
-    /// Tells that all is well, if every reactor says so in time.
-    pub fn watch(&self, control: &Control) {
-        if self.watchdog.is_none() {
-            return;
-        }
-        let (alive, told) = channel();
-        control.report(move |report| {
-            // Too late is as bad as never.
-            let _ = alive.send(report.reactor);
-        });
-        let deadline = clock::now() + ANSWER_MAX;
-        for _ in 0..control.reactors() {
-            let left = deadline.saturating_duration_since(clock::now());
-            if told.recv_timeout(left).is_err() {
-                return tracing::error!(
-                    "a reactor does not answer: the watchdog is not told that all is well"
+/// Tells that all is well, if every reactor says so in time. False when there are none any more.
+fn watch(control: &Control) -> bool {
+    let (alive, told) = channel();
+    control.report(move |report| {
+        // Too late is as bad as never.
+        let _ = alive.send(report.reactor);
+    });
+    let deadline = clock::now() + ANSWER_MAX;
+    for _ in 0..control.reactors() {
+        let left = deadline.saturating_duration_since(clock::now());
+        match told.recv_timeout(left) {
+            Ok(_) => {}
+            Err(RecvTimeoutError::Disconnected) => return false,
+            Err(RecvTimeoutError::Timeout) => {
+                tracing::error!(
+                    "a reactor does not answer: the service manager is not told that all is well"
                 );
+                return true;
             }
         }
-        tell(&[NotifyState::Watchdog]);
     }
+    tell(&[NotifyState::Watchdog]);
+    true
 }
 
 /// Nothing where nobody listens.
