@@ -6,7 +6,7 @@
 //! - [`client`]: a peer, and [`neighbours`]: peers that must notice nothing;
 //! - [`web`]: the pages that guests fetch;
 //! - [`conformance`]: the scripts that every language's guest is tested with;
-//! - [`programs`]: clients and servers that others wrote.
+//! - [`programs`]: clients and servers that others wrote, and [`packages`]: such programs from PyPI.
 //!
 //! Nothing here sleeps: what is to be awaited tells so, and [`PATIENCE`] bounds how long a failing test takes.
 
@@ -15,6 +15,7 @@ pub mod conformance;
 pub mod host;
 pub mod logs;
 pub mod neighbours;
+pub mod packages;
 pub mod programs;
 pub mod web;
 pub mod workspace;
