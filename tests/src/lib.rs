@@ -9,7 +9,7 @@
 //! - [`admin`]: a client of the admin endpoint;
 //! - [`conformance`]: the scripts that every language's guest is tested with;
 //! - [`fixture`]: guests in the text format;
-//! - [`programs`]: clients and servers that others wrote.
+//! - [`programs`]: clients and servers that others wrote, and [`packages`]: such programs from PyPI.
 //!
 //! Nothing here sleeps: what is to be awaited tells so, and [`PATIENCE`] bounds how long a failing test takes.
 
@@ -21,6 +21,7 @@ pub mod fixture;
 pub mod host;
 pub mod logs;
 pub mod neighbours;
+pub mod packages;
 pub mod programs;
 pub mod web;
 pub mod workspace;

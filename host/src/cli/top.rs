@@ -6,8 +6,6 @@ mod rates;
 use std::collections::VecDeque;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
@@ -19,6 +17,7 @@ use crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers};
 use crossterm::style::{Attribute, Print, SetAttribute};
 use crossterm::terminal::{self, Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen};
 use crossterm::{execute, queue};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use signal_hook::consts::{SIGHUP, SIGTERM};
 
 use super::operate::{TopArgs, print};
@@ -71,13 +70,10 @@ pub(super) fn top(args: &TopArgs) -> Result<ExitCode> {
         let lines: Vec<String> = lines.into_iter().map(|(_, line)| line).collect();
         return print(&lines);
     }
-    let killed = Arc::new(AtomicBool::new(false));
-    for signal in [SIGTERM, SIGHUP] {
-        signal_hook::flag::register(signal, Arc::clone(&killed))?;
-    }
+    leave_when_killed()?;
     let samples = sample(client, interval)?;
     let _screen = Screen::enter().context("the terminal cannot be drawn on")?;
-    live(first, &samples, args.sort, &killed)?;
+    live(first, &samples, args.sort)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -100,7 +96,6 @@ fn live(
     mut status: Status,
     samples: &Receiver<Result<Status, ClientError>>,
     mut order: Order,
-    killed: &AtomicBool,
 ) -> Result<()> {
     let mut rates = Rates::between(&status, &status);
     let mut history = VecDeque::new();
@@ -116,7 +111,7 @@ fn live(
         draw(&picture)?;
         // Until there is something new to draw.
         loop {
-            if killed.load(Ordering::Relaxed) {
+            if terminal_is_gone() {
                 return Ok(());
             }
             if event::poll(KEY_POLL)? {
@@ -202,6 +197,35 @@ fn draw(picture: &Picture<'_>) -> io::Result<()> {
 
 /// The terminal while it is drawn on; as it was before when this value is dropped, or when anything panics.
 struct Screen;
+
+/// Ends the process in order when it is killed, on a thread of its own: waiting for keys goes on for ever where the terminal is
+/// gone.
+fn leave_when_killed() -> io::Result<()> {
+    let mut signals = signal_hook::iterator::Signals::new([SIGTERM, SIGHUP])?;
+    let wait = move || {
+        if let Some(signal) = signals.forever().next() {
+            Screen::leave();
+            std::process::exit(128 + signal);
+        }
+    };
+    thread::Builder::new()
+        .name("wisted-signals".into())
+        .spawn(wait)?;
+    Ok(())
+}
+
+/// Whether the other end of the terminal is closed.
+fn terminal_is_gone() -> bool {
+    let stdin = io::stdin();
+    let mut keys = [PollFd::new(&stdin, PollFlags::empty())];
+    let now = Timespec::default();
+    match poll(&mut keys, Some(&now)) {
+        Ok(_) => keys[0]
+            .revents()
+            .intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL),
+        Err(_) => false,
+    }
+}
 
 impl Screen {
     fn enter() -> io::Result<Self> {
