@@ -66,7 +66,7 @@ fn services_and_connections_are_shown_live() {
     let peer = client.stream().local_addr().expect("connected").to_string();
     browser.wait_until(&format!("{ROWS} === 1"));
     let row = browser.evaluate("document.querySelector('#connections tbody tr').innerText");
-    let row = row.as_str().expect("text");
+    let row = row.as_str().expect("text").replace('\u{a0}', " ");
     assert!(
         row.contains(&peer) && row.contains("6 B") && row.contains("echo"),
         "{row}"

@@ -272,7 +272,7 @@ fn top_is_live_and_leaves_the_terminal_as_it_was() {
     });
     let mut client = host.connect();
     client.check_echo("hello\n");
-    terminal.wait_for("a connection", |screen| screen.contains(" 1 connections,"));
+    terminal.wait_for("a connection", |screen| screen.contains(" 1 connection,"));
     terminal.keys(&["n"]);
     // Smaller, and larger again: what is at the bottom stays at the bottom.
     for (width, height) in [("60", "8"), ("140", "30")] {

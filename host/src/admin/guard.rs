@@ -68,6 +68,8 @@ impl Guard {
 /// A name that an attacker controls may be made to lead here; an address cannot.
 fn is_ours(host: Option<&HeaderValue>, names: &[String]) -> bool {
     let host = host.and_then(|host| host.to_str().ok());
+    // No user's name belongs there, and what is one must not be taken for the host's.
+    let host = host.filter(|host| !host.contains('@'));
     let Some(authority) = host.and_then(|host| host.parse::<Authority>().ok()) else {
         return false;
     };

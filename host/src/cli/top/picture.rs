@@ -83,9 +83,10 @@ impl Picture<'_> {
         let calls: f64 = rates.iter().map(|rate| rate.calls).sum();
         let connections = services.map(|service| service.connections).sum();
         let mut line = format!(
-            "guests {} busy, {} connections, in {}/s, out {}/s, {} calls/s",
+            "guests {} busy, {} connection{}, in {}/s, out {}/s, {} calls/s",
             percent(self.rates.busy_share),
             count(connections),
+            if connections == 1 { "" } else { "s" },
             size(whole(received)),
             size(whole(sent)),
             count(whole(calls)),
