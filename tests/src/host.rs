@@ -1,4 +1,4 @@
-//! A host: `wisted run GUEST …` as a child process on a port of its own.
+//! A host: `wisted run GUEST …` as a child process on a port of its own, or `wisted serve CONFIG …` on those of its services.
 
 use std::ffi::{OsStr, OsString};
 use std::net::SocketAddr;
@@ -12,11 +12,13 @@ use crate::{Client, workspace};
 
 /// A host to be started.
 pub struct Builder {
+    /// `run` or `serve`.
+    command: &'static str,
     arguments: Vec<OsString>,
     /// Variables of its environment.
     variables: Vec<(String, OsString)>,
-    /// What `ulimit -n` is to be, if not what this process has.
-    descriptors_max: Option<u32>,
+    /// What a shell does before it becomes the host, such as to set a limit.
+    before: Option<String>,
 }
 
 /// A host that listens. It is killed when it is dropped.
@@ -80,8 +82,14 @@ impl Builder {
 
     /// Gives the host no more than this many file descriptors.
     #[must_use]
-    pub fn descriptors_max(mut self, descriptors_max: u32) -> Self {
-        self.descriptors_max = Some(descriptors_max);
+    pub fn descriptors_max(self, descriptors_max: u32) -> Self {
+        self.after(&format!("ulimit -n {descriptors_max}"))
+    }
+
+    /// Lets a shell do this before it becomes the host: setting a limit between fork and exec would need unsafe code.
+    #[must_use]
+    pub fn after(mut self, command: &str) -> Self {
+        self.before = Some(command.to_owned());
         self
     }
 
@@ -92,22 +100,21 @@ impl Builder {
     /// When it ends or [`crate::PATIENCE`] does before that.
     #[must_use]
     pub fn start(self) -> Host {
-        let mut command = match self.descriptors_max {
+        let mut command = match self.before {
             None => Command::new(workspace::wisted()),
-            Some(limit) => {
-                // By way of the shell: setting a limit between fork and exec would need unsafe code.
+            Some(before) => {
                 let mut command = Command::new("sh");
-                command.args(["-c", &format!(r#"ulimit -n {limit} && exec "$0" "$@""#)]);
+                command.args(["-c", &format!(r#"{before} && exec "$0" "$@""#)]);
                 command.arg(workspace::wisted());
                 command
             }
         };
         prepare(&mut command);
         let mut child = command
-            .arg("run")
+            .arg(self.command)
             .args(&self.arguments)
             .envs(self.variables)
-            .args(["--listen", "tcp:127.0.0.1:0", "--log-format", "json"])
+            .args(["--log-format", "json"])
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -135,7 +142,8 @@ impl Builder {
 
 /// The address in a line such as `serving echo on tcp:127.0.0.1:40001`.
 fn address(line: &str) -> Option<SocketAddr> {
-    let start = line.find("127.0.0.1:")?;
+    // Any loopback address.
+    let start = line.find("127.")?;
     let end = line[start..].find(|symbol: char| !symbol.is_ascii_digit() && !".:".contains(symbol));
     let address = &line[start..end.map_or(line.len(), |end| start + end)];
     address.trim_end_matches(['.', ':']).parse().ok()
@@ -152,13 +160,45 @@ impl Host {
     #[must_use]
     pub fn run_file(component: &Path) -> Builder {
         Builder {
-            arguments: vec![component.into()],
+            command: "run",
+            arguments: vec![
+                component.into(),
+                "--listen".into(),
+                "tcp:127.0.0.1:0".into(),
+            ],
             variables: Vec::new(),
-            descriptors_max: None,
+            before: None,
         }
     }
 
-    /// Where it listens.
+    /// A host for the services of a configuration, which listen on ports of 127.0.0.1.
+    #[must_use]
+    pub fn serve(config: &Path) -> Builder {
+        Builder {
+            command: "serve",
+            arguments: vec![config.into()],
+            variables: Vec::new(),
+            before: None,
+        }
+    }
+
+    /// Where this service listens.
+    ///
+    /// # Panics
+    ///
+    /// When it does not.
+    #[must_use]
+    #[track_caller]
+    pub fn address_of(&self, service: &str) -> SocketAddr {
+        let line = format!("serving {service} on ");
+        let said = self
+            .stdout
+            .wait_for(|record| record.line.starts_with(&line));
+        let said = said.and_then(|record| address(&record.line));
+        said.unwrap_or_else(|| panic!("{service} is not served:\n{}", self.stdout.tail()))
+    }
+
+    /// Where it listens; of several services, the first one.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -258,6 +298,21 @@ impl Host {
     /// When it is gone.
     pub fn signal_to_stop(&self) {
         self.signal(Signal::TERM);
+    }
+
+    /// Asks it to read its configuration again, as an operator does (SIGHUP).
+    ///
+    /// # Panics
+    ///
+    /// When it is gone.
+    pub fn hang_up(&self) {
+        self.signal(Signal::HUP);
+    }
+
+    /// Its process.
+    #[must_use]
+    pub fn process(&self) -> Pid {
+        Pid::from_child(&self.child)
     }
 
     /// Asks it to stop, as Ctrl-C does (SIGINT).
