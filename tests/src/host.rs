@@ -17,8 +17,8 @@ pub struct Builder {
     arguments: Vec<OsString>,
     /// Variables of its environment.
     variables: Vec<(String, OsString)>,
-    /// What `ulimit -n` is to be, if not what this process has.
-    descriptors_max: Option<u32>,
+    /// What a shell does before it becomes the host, such as to set a limit.
+    before: Option<String>,
 }
 
 /// A host that listens. It is killed when it is dropped.
@@ -82,8 +82,14 @@ impl Builder {
 
     /// Gives the host no more than this many file descriptors.
     #[must_use]
-    pub fn descriptors_max(mut self, descriptors_max: u32) -> Self {
-        self.descriptors_max = Some(descriptors_max);
+    pub fn descriptors_max(self, descriptors_max: u32) -> Self {
+        self.after(&format!("ulimit -n {descriptors_max}"))
+    }
+
+    /// Lets a shell do this before it becomes the host: setting a limit between fork and exec would need unsafe code.
+    #[must_use]
+    pub fn after(mut self, command: &str) -> Self {
+        self.before = Some(command.to_owned());
         self
     }
 
@@ -94,12 +100,11 @@ impl Builder {
     /// When it ends or [`crate::PATIENCE`] does before that.
     #[must_use]
     pub fn start(self) -> Host {
-        let mut command = match self.descriptors_max {
+        let mut command = match self.before {
             None => Command::new(workspace::wisted()),
-            Some(limit) => {
-                // By way of the shell: setting a limit between fork and exec would need unsafe code.
+            Some(before) => {
                 let mut command = Command::new("sh");
-                command.args(["-c", &format!(r#"ulimit -n {limit} && exec "$0" "$@""#)]);
+                command.args(["-c", &format!(r#"{before} && exec "$0" "$@""#)]);
                 command.arg(workspace::wisted());
                 command
             }
@@ -137,7 +142,8 @@ impl Builder {
 
 /// The address in a line such as `serving echo on tcp:127.0.0.1:40001`.
 fn address(line: &str) -> Option<SocketAddr> {
-    let start = line.find("127.0.0.1:")?;
+    // Any loopback address.
+    let start = line.find("127.")?;
     let end = line[start..].find(|symbol: char| !symbol.is_ascii_digit() && !".:".contains(symbol));
     let address = &line[start..end.map_or(line.len(), |end| start + end)];
     address.trim_end_matches(['.', ':']).parse().ok()
@@ -161,7 +167,7 @@ impl Host {
                 "tcp:127.0.0.1:0".into(),
             ],
             variables: Vec::new(),
-            descriptors_max: None,
+            before: None,
         }
     }
 
@@ -172,7 +178,7 @@ impl Host {
             command: "serve",
             arguments: vec![config.into()],
             variables: Vec::new(),
-            descriptors_max: None,
+            before: None,
         }
     }
 
@@ -292,6 +298,21 @@ impl Host {
     /// When it is gone.
     pub fn signal_to_stop(&self) {
         self.signal(Signal::TERM);
+    }
+
+    /// Asks it to read its configuration again, as an operator does (SIGHUP).
+    ///
+    /// # Panics
+    ///
+    /// When it is gone.
+    pub fn hang_up(&self) {
+        self.signal(Signal::HUP);
+    }
+
+    /// Its process.
+    #[must_use]
+    pub fn process(&self) -> Pid {
+        Pid::from_child(&self.child)
     }
 
     /// Asks it to stop, as Ctrl-C does (SIGINT).

@@ -1,6 +1,7 @@
 //! What the integration tests stand on: a host as a child process, its guests, clients, neighbours, and a web server.
 //!
 //! - [`host`]: `wisted run …` with its address and its log;
+//! - [`serve`]: `wisted serve …` on a configuration that a test writes and changes;
 //! - [`logs`]: the log as records that can be waited for;
 //! - [`workspace`]: builds the host and the guests once, and knows where things are;
 //! - [`browser`]: headless Chromium;
@@ -23,6 +24,7 @@ pub mod logs;
 pub mod neighbours;
 pub mod packages;
 pub mod programs;
+pub mod serve;
 pub mod web;
 pub mod workspace;
 
@@ -32,6 +34,7 @@ pub use admin::Admin;
 pub use client::{Client, End};
 pub use host::Host;
 pub use neighbours::Neighbours;
+pub use serve::Serving;
 
 /// How long anything may take before the test that waits for it has failed. Generous: machines are shared.
 pub const PATIENCE: Duration = Duration::from_secs(30);

@@ -21,7 +21,13 @@ impl Neighbours {
     #[must_use]
     #[track_caller]
     pub fn start(host: &Host, count: usize) -> Self {
-        let address = host.address();
+        Self::start_at(host.address(), count)
+    }
+
+    /// The same at an address: a host may have several services.
+    #[must_use]
+    #[track_caller]
+    pub fn start_at(address: SocketAddr, count: usize) -> Self {
         let mut clients: Vec<Client> = (0..count).map(|_| Client::connect(address)).collect();
         round(&mut clients, 0);
         let stop = Arc::new(AtomicBool::new(false));

@@ -41,7 +41,7 @@ pub(super) fn serve(args: &ServeArgs) -> Result<ExitCode> {
         Err(error) => return Err(error.into()),
     };
     let took_ms = clock::now().saturating_duration_since(begun).as_millis();
-    say_what_is_served(&config, &started, took_ms);
+    let served = what_is_served(&config, &started, took_ms);
     let Started {
         loader,
         mut crew,
@@ -49,7 +49,12 @@ pub(super) fn serve(args: &ServeArgs) -> Result<ExitCode> {
     } = started;
     let keeper = Keeper::start(fleet, &config, hangups, watched);
     let keeper = keeper.context("the thread that keeps the services cannot be started")?;
-    let _admin = administer(&config, &keeper, loader.side())?;
+    let admin = administer(&config, &keeper, loader.side())?;
+    // Whoever reads this may ask for a reload at once.
+    print(&served);
+    if let Some(admin) = &admin {
+        print(&format!("admin on {}\n", admin.endpoint()));
+    }
     crew.on_drain(move || keeper.stop());
     // WASI's timers are created on the reactors' threads and run on the side thread.
     let exit = crew.run(|| loader.side().handle().enter());
@@ -108,7 +113,7 @@ fn show(step: Step<'_>) {
 }
 
 /// A line for each service, and one for all.
-fn say_what_is_served(config: &Config, started: &Started, took_ms: u128) {
+fn what_is_served(config: &Config, started: &Started, took_ms: u128) -> String {
     let mut text = String::new();
     let facts = started.fleet.facts();
     for service in &config.services {
@@ -137,5 +142,5 @@ fn say_what_is_served(config: &Config, started: &Started, took_ms: u128) {
     if std::io::stdout().is_terminal() {
         text += "Ctrl-C stops it\n";
     }
-    print(&text);
+    text
 }

@@ -152,7 +152,11 @@ impl Driver {
 
     /// A limit of one service may be lifted, or an instance of it be ready.
     pub(super) fn service_may_accept_again(&mut self, seat: usize) {
-        let service = self.services[seat].seat.all.start;
+        // Another driver learns of a new service before the first one does, and its instance may be ready by then.
+        let Some(served) = self.services.get(seat) else {
+            return;
+        };
+        let service = served.seat.all.start;
         if !self.services[service].accept_held && !self.exhausted {
             return;
         }

@@ -59,7 +59,7 @@ impl Fault {
 
     /// `refused`: what the memory limiter refused last, the probable cause of a trap.
     pub(super) fn of_error(error: &Error, refused: Option<&LimitHit>) -> Self {
-        let (kind, mut message) = if let Some(limit) = error.downcast_ref::<LimitHit>() {
+        let (mut kind, mut message) = if let Some(limit) = error.downcast_ref::<LimitHit>() {
             (FaultKind::Limit, limit.0.clone())
         } else if let Some(I32Exit(code)) = error.downcast_ref::<I32Exit>() {
             (FaultKind::Exit, format!("the guest called exit({code})"))
@@ -68,10 +68,16 @@ impl Fault {
         } else {
             (FaultKind::Host, format!("{:#}", WithoutBacktrace(error)))
         };
-        if let Some(refused) = refused
-            && kind == FaultKind::Trap
-        {
-            message = format!("{message}, after it was refused more memory: {refused}");
+        match (refused, kind) {
+            (Some(refused), FaultKind::Trap) => {
+                message = format!("{message}, after it was refused more memory: {refused}");
+            }
+            // There was no room for what an instance has from its first moment.
+            (Some(refused), FaultKind::Host) => {
+                kind = FaultKind::Limit;
+                message = format!("{message}: {refused}");
+            }
+            _ => {}
         }
         let backtrace = error.downcast_ref::<WasmBacktrace>();
         Self {

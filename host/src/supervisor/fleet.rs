@@ -215,8 +215,11 @@ impl Fleet {
                 let others = config.services.iter();
                 others.filter(|service| service.name != running.config.name)
             };
-            let moves =
-                |one: &mut Listening| others().any(|other| other.listen.contains(&one.endpoint));
+            // With port 0 each has another one, which is its own.
+            let moves = |one: &mut Listening| {
+                let picked = one.endpoint.socket_address().port() == 0;
+                !picked && others().any(|other| other.listen.contains(&one.endpoint))
+            };
             idle.extend(running.listening.extract_if(.., moves));
         }
         for service in &config.services {
