@@ -53,7 +53,9 @@ impl Watch {
             self.guest.clone()
         };
         let code = GuestCode::load(&self.host, &component, self.cache.as_ref(), &mut || {});
-        let code = code.map_err(|error| anyhow!(error))?;
+        let code = code
+            .map_err(|error| anyhow!(error))
+            .with_context(|| format!("{} cannot be served", component.display()))?;
         if !code.exports().connection {
             bail!("the new build has no `data-received` to serve connections with");
         }
