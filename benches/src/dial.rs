@@ -1,7 +1,7 @@
 //! How the load generator connects and says its first words, blocking; it must not know what is measured.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
@@ -136,6 +136,15 @@ pub fn ask(stream: &mut TcpStream, message: &[u8], due: &[u8]) -> Result<()> {
     stream.read_exact(answer).map_err(no_answer)?;
     ensure!(answer == due, "the answer differs from what was due");
     Ok(())
+}
+
+/// Addresses that were free a moment ago, for servers that are told where to listen.
+pub fn free_addresses(count: usize) -> Result<Vec<SocketAddr>> {
+    let listener = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no port is free");
+    let listeners: Vec<_> = (0..count).map(|_| listener()).collect::<Result<_>>()?;
+    let address = |listener: &TcpListener| listener.local_addr();
+    let addresses: io::Result<_> = listeners.iter().map(address).collect();
+    addresses.context("a port has no address")
 }
 
 /// Puts the errors of a blocking read into words.

@@ -164,6 +164,14 @@ impl Lab {
         Ok(command)
     }
 
+    /// Serves a configuration, with a cache of compiled guests of the caller's choice. It must listen on 127.0.0.1.
+    pub fn serve(&self, config: &Path, cache: &Path, place: Place) -> Result<Server> {
+        let mut command = Command::new(self.artifacts.wisted()?);
+        command.arg("serve").arg(config);
+        command.env("XDG_CACHE_HOME", cache);
+        Server::start(command, Kind::Connection.into(), &self.cores, place)
+    }
+
     /// This run's folder of compiled guests.
     pub fn cache(&self) -> &Path {
         self.cache.path()

@@ -37,7 +37,7 @@ pub struct Limits {
     pub call_cpu_max: Duration,
     /// How long one handler may stay suspended in all. Above it the instance is ended.
     pub call_suspended_max: Duration,
-    /// Handlers of the service that are suspended at once, since each holds a stack. Above it the instance is ended.
+    /// Handlers of the service that wait or sleep at once, since each holds a stack. Above it the instance is ended.
     pub suspended_max: u32,
     /// Timers and pages of one instance whose outcome is not there yet or not delivered yet. One more traps.
     pub pending_max: u32,
@@ -144,6 +144,9 @@ pub const DRAIN_MAX: Duration = Duration::from_secs(10);
 
 /// How long a guest computes before the others get a turn.
 pub const CPU_SLICE: Duration = Duration::from_millis(5);
+
+/// The same while one has done so lately: the others would wait for it again and again (`guest/ticker.rs`).
+pub const CPU_SLICE_CONTENDED: Duration = Duration::from_micros(500);
 
 /// Over which time a service's share of the CPU is counted.
 pub const CPU_SHARE_WINDOW: Duration = Duration::from_millis(100);

@@ -388,8 +388,13 @@ fn provoke(host: &Host, handler: &str, action: &str) {
     match handler {
         "data-received" => offender.try_send("now\n"),
         "read-closed" => offender.finish_sending(),
-        // More than the sockets' buffers hold: it drains as it is read.
-        "drained" => offender.send("do write 16777216\n"),
+        "drained" => {
+            // More than the sockets' buffers hold. A peer that keeps up is never told: it reads when all is written, which is so
+            // when every reactor has had another turn.
+            offender.send("do write 16777216\ndo log written\n");
+            host.wait_for_log("the write", |record| record.message() == "written");
+            (0..16).for_each(|_| host.connect().check_echo("a turn\n"));
+        }
         "connection-lost" | "stop" => return drop(offender),
         _ => {}
     }

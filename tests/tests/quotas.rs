@@ -236,6 +236,33 @@ fn share_of_the_cpu_among_its_own() {
     });
 }
 
+/// Handlers that compute are interrupted, and do not count as such that wait.
+#[test]
+fn handlers_that_wait() {
+    let limits = "suspended_max = 1, call_cpu_max = \"100ms\"";
+    undisturbed("motley", limits, |host, _| {
+        let mut sleeper = host.peer_of("motley");
+        sleeper.check_echo("awake\n");
+        sleeper.send("do sleep 700\n");
+        let mut spinners: Vec<Client> = (0..3).map(|_| host.peer_of("motley")).collect();
+        for spinner in &mut spinners {
+            spinner.send("do spin\n");
+        }
+        for spinner in &mut spinners {
+            assert_eq!(spinner.wait_for_end(), End::Reset);
+        }
+        assert_eq!(sleeper.line(), "slept Ok(())");
+        host.wait_for_logs("the spinners' ends", 3, |record| {
+            record.mentions(&["guest failed", "call-cpu-max"])
+        });
+        let mut sleepers: Vec<Client> = (0..2).map(|_| host.peer_of("motley")).collect();
+        for sleeper in &mut sleepers {
+            sleeper.send("do sleep 60000\n");
+        }
+        host.wait_for_complaint(&["motley", "suspended-max"]);
+    });
+}
+
 #[test]
 fn memory_of_a_service() {
     let limits = "memory_max = \"2MiB\", service_memory_max = \"8MiB\"";

@@ -1,7 +1,7 @@
 //! How each server is started for a protocol; it must not know what is measured.
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 
@@ -12,6 +12,7 @@ use super::tools::{NGINX_MODULES, Tool, Tools};
 use super::{Contender, Protocol};
 use crate::artifacts::Guest;
 use crate::children;
+use crate::dial::free_addresses;
 use crate::lab::Lab;
 use crate::server::{Found, Identity, Server};
 
@@ -61,12 +62,12 @@ pub fn start(
         Contender::Twisted => script("twisted", "server.py"),
         Contender::Uvloop => script("uvloop", "server.py"),
         Contender::Haproxy => {
-            let address = free_address()?;
+            let address = free_addresses(1)?[0];
             found = Found::At(address);
             haproxy(tools, tool, protocol, size_bytes, address)
         }
         Contender::Nginx => {
-            let address = free_address()?;
+            let address = free_addresses(1)?[0];
             found = Found::At(address);
             let own = folder.insert(children::temporary_folder()?);
             nginx(tools, tool, protocol, address, own.path())?
@@ -149,10 +150,4 @@ fn nginx(
     let mut command = Command::new(&tool.program);
     command.arg("-p").arg(folder).arg("-c").arg(file);
     Ok(command)
-}
-
-/// An address that was free a moment ago, for servers that cannot say which port the system has given them.
-fn free_address() -> Result<SocketAddr> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no port is free")?;
-    listener.local_addr().context("the port has no address")
 }

@@ -11,6 +11,7 @@ mod peers;
 mod reactors;
 mod spin;
 mod start;
+mod tenants;
 mod windows;
 
 use std::fmt;
@@ -41,6 +42,8 @@ pub enum Scenario {
     Connect,
     /// How soon does it listen?
     Start,
+    /// What do tenants that misbehave take from one that does not, and how soon do many services serve?
+    Tenants,
     /// What does a request cost with two reactors instead of one?
     Reactors,
     /// What does the host allocate for a message?
@@ -66,6 +69,7 @@ impl Scenario {
             Scenario::Pages => vec![Guest::Pages],
             Scenario::Call => vec![Guest::Echo, Guest::Pages],
             Scenario::Spin => vec![Guest::Hostile],
+            Scenario::Tenants => vec![Guest::Echo, Guest::Hostile, Guest::Line],
             Scenario::Allocations | Scenario::Languages => vec![Guest::Echo],
             Scenario::Peers => of_contenders(contenders),
             Scenario::Reactors => vec![Guest::Echo],
@@ -87,6 +91,7 @@ impl Scenario {
             Scenario::Idle => idle::run(lab),
             Scenario::Connect => connect::run(lab),
             Scenario::Start => start::run(lab),
+            Scenario::Tenants => tenants::run(lab),
             Scenario::Reactors => reactors::run(lab),
             Scenario::Allocations => allocations::run(lab),
             Scenario::Languages => languages::run(lab),

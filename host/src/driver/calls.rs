@@ -124,9 +124,13 @@ impl Driver {
             Step::Ended(fault) => self.instance_has_failed(key, handler, &fault),
             Step::Suspended => {
                 self.apply_outbox(key);
-                self.handler_is_suspended(key, handler);
+                self.handler_is_suspended(key);
+                self.handler_waits(key, handler);
             }
-            Step::Preempted => self.handler_is_suspended(key, handler),
+            Step::Preempted => {
+                self.host.slice_was_used_up();
+                self.handler_is_suspended(key);
+            }
             Step::Returned(returned) => {
                 self.apply_outbox(key);
                 self.handler_has_returned(key, handler, returned);
@@ -147,6 +151,7 @@ impl Driver {
             return;
         };
         let was_suspended = instance.suspended.take();
+        let waited = std::mem::take(&mut instance.waits);
         instance.work.calls += 1;
         let (service, role) = (instance.service, instance.role);
         if !instance.events.is_empty()
@@ -157,6 +162,8 @@ impl Driver {
         }
         if let Some(deadline) = was_suspended {
             self.deadlines.cancel(deadline);
+        }
+        if waited {
             self.services[service].census.resume();
         }
         match (role, handler) {
@@ -171,7 +178,8 @@ impl Driver {
         }
     }
 
-    fn handler_is_suspended(&mut self, key: InstanceKey, handler: &'static str) {
+    /// It will go on later: because of what it waits for, or because it has used up its slice.
+    fn handler_is_suspended(&mut self, key: InstanceKey) {
         let Some(instance) = self.instance(key) else {
             return;
         };
@@ -180,20 +188,31 @@ impl Driver {
         }
         let service = instance.service;
         let is_leaving = instance.leaving != Leaving::No && instance.role == Role::Connection;
-        let served = &mut self.services[service];
-        let suspended = served.census.suspend();
-        let limits = &served.service.limits;
+        let limits = &self.services[service].service.limits;
         if is_leaving {
             self.deadlines
                 .insert(self.now + limits.farewell_max, Due::Farewell(key));
         }
-        let over = (suspended > limits.suspended_max).then_some(limits.suspended_max);
         let deadline = self.now + limits.call_suspended_max;
         let deadline = self.deadlines.insert(deadline, Due::SuspendedTooLong(key));
         if let Some(instance) = self.instance(key) {
             instance.suspended = Some(deadline);
         }
-        if let Some(suspended_max) = over {
+    }
+
+    /// It counts among its service's handlers that wait, until it returns. One that computes may be interrupted at any time and
+    /// can do nothing about it: it does not count.
+    fn handler_waits(&mut self, key: InstanceKey, handler: &'static str) {
+        let Some(instance) = self.instance(key) else {
+            return;
+        };
+        if std::mem::replace(&mut instance.waits, true) {
+            return;
+        }
+        let service = instance.service;
+        let served = &self.services[service];
+        let suspended_max = served.service.limits.suspended_max;
+        if served.census.suspend() > suspended_max {
             let message = format!(
                 "more than {suspended_max} handlers of the service are suspended (--suspended-max)"
             );

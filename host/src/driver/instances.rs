@@ -60,6 +60,8 @@ pub(super) struct Instance {
     pub queued: bool,
     /// Set while a handler is suspended.
     pub suspended: Option<DeadlineKey>,
+    /// The running handler has waited for something.
+    pub waits: bool,
     pub leaving: Leaving,
     /// What it has served, for [`recycle`](super::recycle).
     pub work: Work,
@@ -231,6 +233,7 @@ impl Driver {
             blocked: Vec::new(),
             queued: false,
             suspended: None,
+            waits: false,
             leaving: Leaving::No,
             work: Work::default(),
             ledger: Ledger::default(),
@@ -412,7 +415,7 @@ impl Driver {
         let served = &mut self.services[instance.service];
         served.account.instance_has_ended(&instance.ledger);
         served.census.instance_has_gone();
-        if instance.suspended.is_some() {
+        if instance.waits {
             served.census.resume();
         }
         for place in [&mut served.instance, &mut served.successor] {

@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::instances::InstanceKey;
 use super::{Driver, Due, Ready};
 use crate::core::Share;
 use crate::limits::{CPU_SHARE_WINDOW, Limits};
@@ -77,9 +78,21 @@ impl Driver {
     /// The service may go on.
     pub(super) fn share_again(&mut self, service: usize) {
         let held = &mut self.services[service].held;
-        if std::mem::take(&mut held.is_held) {
-            self.services_held -= 1;
-            self.ready.extend(held.waiting.drain(..));
+        if !std::mem::take(&mut held.is_held) {
+            return;
         }
+        self.services_held -= 1;
+        for ready in std::mem::take(&mut held.waiting) {
+            match ready {
+                // A slice of each of them in one turn would keep everybody else waiting for all of these.
+                Ready::Resume(key) if self.is_preempted(key) => self.preempted.push_back(key),
+                _ => self.ready.push_back(ready),
+            }
+        }
+    }
+
+    fn is_preempted(&mut self, key: InstanceKey) -> bool {
+        self.instance(key)
+            .is_some_and(|instance| instance.guest.is_preempted())
     }
 }

@@ -116,6 +116,11 @@ impl GuestHost {
     pub fn turn_ends(&self, reactor: usize) {
         self.ticker.turn_ends(reactor);
     }
+
+    /// A guest has used up its slice of CPU, and is not done: from here on slices are shorter for a while.
+    pub fn slice_was_used_up(&self) {
+        self.ticker.slice_was_used_up();
+    }
 }
 
 impl std::fmt::Debug for GuestHost {

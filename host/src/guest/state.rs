@@ -13,7 +13,7 @@ use super::exchange::{LimitHit, Shared};
 use super::guest_log::LogBudget;
 use super::wasi;
 use crate::clock;
-use crate::limits::CPU_SLICE;
+use crate::limits::{CPU_SLICE, CPU_SLICE_CONTENDED};
 
 /// Who an instance is, for its imports and its log records. One for each service.
 pub struct Origin {
@@ -191,14 +191,14 @@ pub(super) fn slice_is_over(store: StoreContextMut<'_, GuestState>) -> Result<Up
     exchange.cpu.used += slice;
     exchange.cpu.mark = Some(cpu);
     exchange.check_cpu()?;
-    if slice < CPU_SLICE / 2 {
+    if slice < CPU_SLICE_CONTENDED / 2 {
         // The epoch went on while this guest was suspended: it has only just begun.
         return Ok(UpdateDeadline::Continue(1));
     }
     if exchange.plainly {
         // Nothing can be done about this call; the next ones will be on fibers. A first slice is no proof: the epoch may
-        // have gone on when the call had just begun.
-        if is_measured {
+        // have gone on when the call had just begun. Nor is a short one.
+        if is_measured && exchange.cpu.used >= CPU_SLICE + CPU_SLICE / 2 {
             store.data().code.has_computed_for_long();
         }
         return Ok(UpdateDeadline::Continue(1));

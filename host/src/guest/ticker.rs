@@ -1,18 +1,20 @@
-//! The one thread that advances wasmtime's epoch, so that guests that compute are interrupted. It sleeps while nobody
-//! computes, so that an idle host uses no CPU.
+//! The one thread that advances wasmtime's epoch, so that guests that compute are interrupted: more often while some compute for
+//! long, since others wait for each of their slices. It sleeps while nobody computes, so that an idle host uses no CPU.
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use wasmtime::EngineWeak;
 
-use crate::limits::CPU_SLICE;
+use crate::limits::{CPU_SLICE, CPU_SLICE_CONTENDED};
 
 /// After so many ticks without a turn of any reactor the ticker sleeps until the next one.
 const IDLE_TICKS_MAX: u32 = 20;
+/// So many ticks come in short intervals after a guest has used up its slice: longer than one that is held to its share pauses.
+const SHORT_TICKS: u32 = 400;
 /// A bound on that sleep, against nothing but our own mistakes.
 const SLEEP_MAX: Duration = Duration::from_secs(5);
 
@@ -20,6 +22,8 @@ const SLEEP_MAX: Duration = Duration::from_secs(5);
 struct Flags {
     /// For each reactor, whether it is in a turn, so that guests may be running.
     in_turn: Vec<InTurn>,
+    /// Ticks that are still to come in short intervals.
+    short_ticks: AtomicU32,
     asleep: AtomicBool,
     stop: AtomicBool,
 }
@@ -37,6 +41,17 @@ pub(super) struct Ticker {
 }
 
 impl Flags {
+    fn next_interval(&self) -> Duration {
+        let one_less = |ticks: u32| ticks.checked_sub(1);
+        let short = self
+            .short_ticks
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less);
+        match short {
+            Ok(_) => CPU_SLICE_CONTENDED,
+            Err(_) => CPU_SLICE,
+        }
+    }
+
     fn is_any_in_turn(&self) -> bool {
         self.in_turn
             .iter()
@@ -48,6 +63,7 @@ impl Ticker {
     pub fn start(engine: EngineWeak, reactors: usize) -> io::Result<Self> {
         let flags = Arc::new(Flags {
             in_turn: (0..reactors).map(|_| InTurn::default()).collect(),
+            short_ticks: AtomicU32::new(0),
             asleep: AtomicBool::new(false),
             stop: AtomicBool::new(false),
         });
@@ -77,6 +93,11 @@ impl Ticker {
             .store(false, Ordering::Relaxed);
     }
 
+    /// A guest has used up its slice, and is not done.
+    pub fn slice_was_used_up(&self) {
+        self.flags.short_ticks.store(SHORT_TICKS, Ordering::Relaxed);
+    }
+
     fn wake(&self) {
         if let Some(thread) = &self.thread {
             thread.thread().unpark();
@@ -99,7 +120,7 @@ fn tick(flags: &Flags, engine: &EngineWeak) {
     let mut idle_ticks = 0;
     while !flags.stop.load(Ordering::SeqCst) {
         if idle_ticks < IDLE_TICKS_MAX {
-            thread::park_timeout(CPU_SLICE);
+            thread::park_timeout(flags.next_interval());
         } else {
             flags.asleep.store(true, Ordering::SeqCst);
             if !flags.is_any_in_turn() && !flags.stop.load(Ordering::SeqCst) {
