@@ -399,7 +399,11 @@ impl Driver {
 
     /// The access log, and a warning where a peer is to blame.
     pub(super) fn log_end(&mut self, connection: &Connection, reason: &CloseReason) {
-        if !self.may_log(connection.service) {
+        let peer_is_to_blame = matches!(reason, CloseReason::PeerNotReading(_));
+        let is_wanted =
+            peer_is_to_blame || tracing::enabled!(target: "access", tracing::Level::INFO);
+        // A record that nobody wants must not take another one's place.
+        if !is_wanted || !self.may_log(connection.service) {
             return;
         }
         let origin = &self.services[connection.service].service.origin;
@@ -407,7 +411,7 @@ impl Driver {
         let duration = self.now.saturating_duration_since(connection.made_at);
         let duration_ms = duration.as_millis() as u64;
         let ledger = &connection.ledger;
-        if let CloseReason::PeerNotReading(_) = reason {
+        if peer_is_to_blame {
             tracing::warn!(service, connection = id, %peer, duration_ms, %reason, "connection closed");
         }
         tracing::info!(
