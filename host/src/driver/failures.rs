@@ -48,13 +48,16 @@ impl Driver {
         let connections: Vec<_> = instance.connections.values().copied().collect();
         let standing = self.standing(key);
         self.note_failure(service, role, connections.first().copied(), handler, fault);
+        // Before the instance goes: it has the ledger.
+        let taken: Vec<_> = connections
+            .into_iter()
+            .filter_map(|connection| Some((connection, self.take_connection(connection)?)))
+            .collect();
         self.remove_instance(key);
-        for connection in connections {
-            if let Some(taken) = self.take_connection(connection) {
-                self.reactor.abort(connection.token);
-                self.log_end(&taken, &CloseReason::GuestFailed);
-                self.connection_has_gone(service, taken.peer.ip());
-            }
+        for (connection, taken) in taken {
+            self.reactor.abort(connection.token);
+            self.log_end(&taken, &CloseReason::GuestFailed);
+            self.connection_has_gone(service, taken.peer.ip());
         }
         match role {
             Role::Connection => {}

@@ -84,7 +84,7 @@ impl CodeCache {
             .open(&aside)
             .and_then(|mut entry| {
                 entry.write_all(code)?;
-                entry.write_all(blake3::hash(code).as_bytes())
+                entry.write_all(named_digest(file).update(code).finalize().as_bytes())
             })
             .and_then(|()| std::fs::rename(&aside, file));
         if result.is_err() {
@@ -95,19 +95,26 @@ impl CodeCache {
     }
 }
 
-/// Whether an entry's digest fits its content.
+/// The digest of an entry begins with its name: another one in its place is no better than a damaged one.
+fn named_digest(file: &Path) -> blake3::Hasher {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(file.file_name().unwrap_or_default().as_encoded_bytes());
+    hasher
+}
+
+/// Whether an entry's digest fits its name and content.
 fn check_entry(file: &Path) -> io::Result<()> {
     let wrong = || {
         io::Error::new(
             io::ErrorKind::InvalidData,
-            "its digest does not fit its content",
+            "its digest does not fit its name and content",
         )
     };
     let mut entry = File::open(file)?;
     let length = entry.metadata()?.len();
     let code_bytes = length.checked_sub(DIGEST_BYTES as u64).ok_or_else(wrong)?;
     // Through a small buffer: memory for all of it would cost more than its digest.
-    let digest = blake3::Hasher::new()
+    let digest = named_digest(file)
         .update_reader(Read::by_ref(&mut entry).take(code_bytes))?
         .finalize();
     let mut expected = [0; DIGEST_BYTES];
@@ -146,7 +153,7 @@ fn entry_name(engine: &Engine, wasm: impl Read) -> io::Result<String> {
 }
 
 /// Of an entry: the code, then the digest.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
 struct EntryHasher(blake3::Hasher);
 
