@@ -146,7 +146,9 @@ fn leave(mut client: Client) {
 
 /// Without records of connections: there are very many.
 fn quiet(services: &str) -> String {
-    format!("[host]\nreactors = 2\n\n[log]\naccess = false\n\n{services}")
+    format!(
+        "[host]\nreactors = 2\n\n[admin]\nlisten = \"off\"\n\n[log]\naccess = false\n\n{services}"
+    )
 }
 
 fn nobody_notices_reloads(more: &str) {
