@@ -79,7 +79,7 @@ struct Arguments {
     #[arg(long, value_enum, value_delimiter = ',', default_value = "echo,line")]
     protocols: Vec<Protocol>,
 
-    /// Connections × message bytes in `peers` [default: 50x64,50x4096,1000x64, with --quick 50x64] and `languages` [50x64,50x4096]
+    /// Connections × message bytes in `peers` [default: 50x64,50x4096,1000x64, with --quick 50x64] and `languages` (50x64,50x4096)
     #[arg(long, value_name = "NxB,…", value_delimiter = ',', value_parser = cell)]
     cells: Option<Vec<(usize, usize)>>,
 

@@ -19,7 +19,7 @@ macro_rules! export {
     };
 }
 
-/// Exports a [`StatefulFactory`](crate::StatefulFactory) as the guest: [`export!`](crate::export) for one that hands its state to
+/// Exports a [`StatefulFactory`](crate::StatefulFactory) as the guest: [`export!`](macro@crate::export) for one that hands its state to
 /// the instance that takes its place.
 #[macro_export]
 macro_rules! export_stateful {
