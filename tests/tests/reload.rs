@@ -190,6 +190,30 @@ fn nobody_notices_twenty_reloads_with_shared_instances() {
     nobody_notices_reloads("isolation = \"service\"\ninstances = 2");
 }
 
+/// The chat room's state is how many have come: the new instance goes on counting, on whichever reactor it lives.
+#[test]
+fn a_new_instance_takes_over_what_the_old_one_leaves() {
+    let scratch = Scratch::new();
+    let component = std::fs::read(workspace::guest("chat")).expect("readable");
+    let chat = scratch.file("chat.wasm", &component);
+    let more = "isolation = \"service\"";
+    let host = Serving::start_in(scratch, &quiet(&service("chat", &chat, more)), |builder| {
+        builder
+    });
+    let mut first = host.peer_of("chat");
+    assert_eq!(first.line(), "* you are 1, with 0 others here");
+    for number in 2..6 {
+        // The same bytes, at another time: another build, as far as anybody can tell.
+        replace(&chat, &component);
+        let outcome = host.reload_as_it_is();
+        assert_eq!(outcome.field("succeeded"), "chat", "{}", outcome.line);
+        let greeting = format!("* you are {number}, with 0 others here");
+        assert_eq!(host.peer_of("chat").line(), greeting);
+    }
+    leave(first);
+    host.finish();
+}
+
 /// Reloads something that cannot be had. Whoever is connected goes on, and so does who comes.
 #[track_caller]
 fn is_rolled_back(host: &Serving, resident: &mut Client, config: &str, words: &[&str]) {
