@@ -94,24 +94,16 @@ impl Driver {
         };
         instance.ledger.ran(took);
         instance.call_busy += took;
+        instance.ledger.calls += u64::from(done);
+        let call_busy = done.then(|| std::mem::take(&mut instance.call_busy));
         let service = instance.service;
-        self.spend_share(service, took, now);
-        let Some(instance) = self.instance(key) else {
-            return;
-        };
-        if done {
-            instance.ledger.calls += 1;
-            let busy = std::mem::take(&mut instance.call_busy);
+        // With one connection, its ledger is the instance's.
+        let about = instance.about.filter(|_| instance.role == Role::Service);
+        if let Some(busy) = call_busy {
             self.services[service].account.call_has_returned(busy);
         }
-        let Some(instance) = self.instance(key) else {
-            return;
-        };
-        // With one connection, its ledger is the instance's.
-        if instance.role == Role::Service
-            && let Some(connection) = instance.about
-            && let Some(connection) = self.connection(connection)
-        {
+        self.spend_share(service, took, now);
+        if let Some(connection) = about.and_then(|key| self.connection(key)) {
             connection.ledger.ran(took);
             connection.ledger.calls += u64::from(done);
         }

@@ -14,8 +14,6 @@ pub(super) struct Allowance {
     read_pace: Option<Box<Pace>>,
     /// It has read what it may, and a deadline says when it may read on.
     pub read_waits: bool,
-    /// Sending has a rate.
-    pub is_paced: bool,
     /// It has sent what it may, and a deadline says when it may send on.
     send_waits: bool,
     idle: Idle,
@@ -29,12 +27,18 @@ impl Allowance {
         Self {
             read_pace: read_pace(limits, now),
             read_waits: false,
-            is_paced: limits.write_bytes_per_second_max.is_some(),
             send_waits: false,
             idle: Idle::new(now),
             look: None,
             lifetime: None,
         }
+    }
+
+    /// What is still due for the connection.
+    pub fn take_deadlines(&mut self) -> impl Iterator<Item = DeadlineKey> + use<> {
+        [self.look.take(), self.lifetime.take()]
+            .into_iter()
+            .flatten()
     }
 
     pub fn has_read(&mut self, count: usize) {
@@ -68,9 +72,9 @@ impl Driver {
     }
 
     /// A connection has ended: nothing is due for it any more. It may be one of very many.
-    pub(super) fn stop_its_time(&mut self, allowance: &mut Allowance) {
-        for key in [allowance.look.take(), allowance.lifetime.take()] {
-            key.map(|key| self.deadlines.cancel(key));
+    pub(super) fn stop_its_time(&mut self, deadlines: impl Iterator<Item = DeadlineKey>) {
+        for key in deadlines {
+            self.deadlines.cancel(key);
         }
     }
 
@@ -188,10 +192,8 @@ impl Driver {
         } = connection;
         state.set_limits(limits.of_connection(), now);
         allowance.read_pace = read_pace(&limits, now);
-        allowance.is_paced = limits.write_bytes_per_second_max.is_some();
-        for key in [allowance.look.take(), allowance.lifetime.take()] {
-            key.map(|key| self.deadlines.cancel(key));
-        }
+        let deadlines = allowance.take_deadlines();
+        self.stop_its_time(deadlines);
         self.start_its_time(key);
         self.flush(key);
         self.read_on(key);

@@ -322,7 +322,7 @@ impl Driver {
             return self.end_connection(key, ending);
         }
         let buffered = connection.state.buffered_bytes();
-        if buffered > 0 && connection.allowance.is_paced {
+        if buffered > 0 {
             self.schedule_sending(key);
         }
         let Some(connection) = self.connection(key) else {
@@ -375,7 +375,7 @@ impl Driver {
         self.connection(key)?;
         let mut connection = self.connections[key.token.index()].take()?;
         self.connections_open -= 1;
-        self.stop_its_time(&mut connection.allowance);
+        self.stop_its_time(connection.allowance.take_deadlines());
         connection.ledger = self.ledger_of(&connection);
         let served = &mut self.services[connection.service];
         served.account.connection_has_ended(&connection.ledger);

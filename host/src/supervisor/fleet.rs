@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
+use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -39,9 +40,10 @@ struct Listening {
     address: SocketAddr,
 }
 
-/// What tells that a file is another one than before.
+/// What tells that a file is another one than before: when it was written, how long it is, and its number, since times are too
+/// coarse to tell two writes within some milliseconds apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Stamp(Option<(SystemTime, u64)>);
+struct Stamp(Option<(SystemTime, u64, u64)>);
 
 /// What a change of the configuration came to. Names of services.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -266,7 +268,8 @@ impl Fleet {
         idle: &mut Vec<Listening>,
         progress: Progress<'_>,
     ) -> Result<(), String> {
-        let (service, component) = self.load(config, components, progress)?;
+        let component = Stamp::of(config, components, progress);
+        let service = self.load(config, components, progress)?;
         let sockets = acquire(&config.listen, idle)?;
         let started = self.roster.add(service, true);
         let started = started.map_err(|error| error.to_string());
@@ -317,7 +320,7 @@ impl Fleet {
         idle: &mut Vec<Listening>,
         progress: Progress<'_>,
     ) -> Result<Difference, String> {
-        let (service, component) = self.load(config, components, progress)?;
+        let component = Stamp::of(config, components, progress);
         let difference = running.difference(config, component);
         let missing: Vec<Endpoint> = config
             .listen
@@ -325,6 +328,10 @@ impl Fleet {
             .filter(|endpoint| !running.listens_on(endpoint))
             .copied()
             .collect();
+        if difference == Difference::Nothing && missing.is_empty() {
+            return Ok(difference);
+        }
+        let service = self.load(config, components, progress)?;
         let sockets = acquire(&missing, idle)?;
         match difference {
             Difference::Nothing | Difference::Endpoints | Difference::New => {}
@@ -358,10 +365,9 @@ impl Fleet {
         config: &ServiceConfig,
         components: &mut Components,
         progress: Progress<'_>,
-    ) -> Result<(Service, Stamp), String> {
-        let stamp = Stamp::of(config, components, progress);
+    ) -> Result<Service, String> {
         let service = self.loader.load_service(config, components, progress);
-        Ok((service.map_err(|failure| failure.to_string())?, stamp))
+        service.map_err(|failure| failure.to_string())
     }
 
     fn listen(&mut self, running: &mut Running, sockets: Vec<Socket>) {
@@ -388,7 +394,10 @@ impl Running {
     }
 
     fn difference(&self, config: &ServiceConfig, component: Stamp) -> Difference {
-        let endpoints = self.config.listen == config.listen;
+        let elsewhere = ServiceConfig {
+            listen: config.listen.clone(),
+            ..self.config.clone()
+        };
         let in_place = ServiceConfig {
             listen: self.config.listen.clone(),
             choice: self.config.choice,
@@ -400,17 +409,12 @@ impl Running {
         };
         if component != self.component || in_place != self.config {
             Difference::Successor
-        } else if in_place.limits != config.limits
-            || in_place.choice != config.choice
-            || in_place.recycle != config.recycle
-            || in_place.grants != config.grants
-            || in_place.ca_files != config.ca_files
-        {
+        } else if elsewhere != *config {
             Difference::InPlace
-        } else if endpoints {
-            Difference::Nothing
-        } else {
+        } else if self.config != *config {
             Difference::Endpoints
+        } else {
+            Difference::Nothing
         }
     }
 }
@@ -419,7 +423,9 @@ impl Stamp {
     fn of(config: &ServiceConfig, components: &mut Components, progress: Progress<'_>) -> Self {
         let file = components.file(&config.component, progress).ok();
         let metadata = file.and_then(|file| std::fs::metadata(file.path).ok());
-        let stamp = |metadata: std::fs::Metadata| Some((metadata.modified().ok()?, metadata.len()));
+        let stamp = |metadata: std::fs::Metadata| {
+            Some((metadata.modified().ok()?, metadata.len(), metadata.ino()))
+        };
         Self(metadata.and_then(stamp))
     }
 }
