@@ -133,8 +133,6 @@ pub mod per_turn {
     pub const READ_BYTES: usize = 68 << 10;
     /// Queued events that one instance handles.
     pub const CALLS_MAX: u32 = 64;
-    /// Guests resumed that had used up a slice of CPU: with many of them, the others still get every second slice.
-    pub const PREEMPTED_RESUMES_MAX: usize = 1;
     /// Messages taken from the mailbox.
     pub const MAILS_MAX: usize = 1_024;
 }

@@ -7,8 +7,9 @@ use anyhow::{Result, bail};
 use clap::Args;
 
 use super::watch::{self, Watch};
-use wisted::admin::{AdminEndpoint, Operations, ReloadOutcome, Server, ServiceFacts, Settings};
+use wisted::admin::{Operations, ReloadOutcome, Server, ServiceFacts, Settings};
 use wisted::driver::Control;
+use wisted::endpoint::AdminEndpoint;
 use wisted::side::Side;
 
 // No text for people: it would take the place of the command's own.

@@ -1,7 +1,6 @@
 //! `wisted run`: one guest becomes a service, and the driver runs until it is asked to stop.
 
 use std::io::{IsTerminal, Write};
-use std::net::SocketAddr;
 use std::num::NonZero;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
@@ -12,7 +11,7 @@ use super::admin_flags::OneService;
 use super::guest_file::{cache_of, say};
 use super::watch::Watch;
 use super::{RunArgs, error_label};
-use wisted::admin::{ServiceFacts, model::isolation_name};
+use wisted::admin::ServiceFacts;
 use wisted::config::{GuestValue, HostConfig, ServiceConfig};
 use wisted::driver::{Crew, Exit};
 use wisted::endpoint::Endpoint;
@@ -99,20 +98,18 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode> {
     if args.watch {
         Watch::start(&source).context("--watch")?;
     }
+    let facts = ServiceFacts {
+        name: file.name.clone(),
+        addresses,
+        component: file.path.display().to_string(),
+        isolation: service.isolation,
+        is_program: !serves,
+    };
     if serves {
-        say_what_is_served(&file.name, &service, reactors, &addresses);
+        say_what_is_served(&facts, &service, reactors);
     } else if std::io::stdout().is_terminal() {
         print(&format!("running {}\n", file.name));
     }
-    let facts = ServiceFacts {
-        name: file.name.clone(),
-        endpoints: addresses
-            .iter()
-            .map(|address| format!("tcp:{address}"))
-            .collect(),
-        component: file.path.display().to_string(),
-        isolation: isolation_name(service.isolation),
-    };
     let one_service = OneService {
         facts,
         control,
@@ -202,34 +199,21 @@ fn sorted_config(mut config: Vec<(String, String)>) -> Result<Vec<(String, Guest
 }
 
 /// A line that says what is served where and how.
-pub(super) fn say_what_is_served(
-    name: &str,
-    service: &ServiceConfig,
-    reactors: usize,
-    addresses: &[SocketAddr],
-) {
+pub(super) fn say_what_is_served(facts: &ServiceFacts, service: &ServiceConfig, reactors: usize) {
     let reactors = match reactors {
         1 => String::new(),
         several => format!(", {several} reactors"),
     };
     let mut text = format!(
-        "serving {name} on {} ({}{reactors})\n",
-        places(addresses),
+        "serving {} on {} ({}{reactors})\n",
+        facts.name,
+        facts.endpoints().join(", "),
         instances(service)
     );
     if std::io::stdout().is_terminal() {
         text += "Ctrl-C stops it\n";
     }
     print(&text);
-}
-
-/// Addresses as they would be written to listen there.
-pub(super) fn places(addresses: &[SocketAddr]) -> String {
-    let places: Vec<_> = addresses
-        .iter()
-        .map(|address| format!("tcp:{address}"))
-        .collect();
-    places.join(", ")
 }
 
 /// How connections share instances.

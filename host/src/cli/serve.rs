@@ -8,11 +8,11 @@ use anyhow::{Context, Result, anyhow};
 use listenfd::ListenFd;
 
 use super::guest_file::say;
-use super::run::{exit_code, instances, places, print};
+use super::run::{exit_code, instances, print};
 use super::{ServeArgs, problems};
-use wisted::admin::{AdminEndpoint, Server, Settings};
+use wisted::admin::{Server, Settings};
 use wisted::clock;
-use wisted::config::{Admin, Config, ConfigError};
+use wisted::config::{Config, ConfigError};
 use wisted::driver::{Bound, Hangups};
 use wisted::logs;
 use wisted::side::Side;
@@ -64,13 +64,11 @@ pub(super) fn serve(args: &ServeArgs) -> Result<ExitCode> {
 
 /// Starts the admin endpoint, if there is to be one.
 fn administer(config: &Config, keeper: &Keeper, side: &Side) -> Result<Option<Server>> {
-    let endpoint = match &config.admin {
-        Admin::Off => return Ok(None),
-        Admin::Unix(path) => AdminEndpoint::Unix(path.clone()),
-        Admin::Tcp(address) => AdminEndpoint::Tcp(*address),
+    let Some(endpoint) = &config.admin else {
+        return Ok(None);
     };
     let settings = Settings {
-        endpoint,
+        endpoint: endpoint.clone(),
         host_names: config.admin_names.clone(),
     };
     match Server::start(side.handle(), settings, Arc::new(keeper.clone())) {
@@ -125,7 +123,7 @@ fn what_is_served(config: &Config, started: &Started, took_ms: u128) -> String {
             false => format!(
                 "serving {} on {} ({})\n",
                 service.name,
-                places(&facts.addresses),
+                facts.endpoints().join(", "),
                 instances(service)
             ),
         };

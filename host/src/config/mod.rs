@@ -26,7 +26,6 @@ mod values;
 
 use std::collections::BTreeMap;
 use std::io::{self, Read as _};
-use std::net::SocketAddr;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -35,7 +34,7 @@ use std::time::Duration;
 pub use problem::{Paint, Problem, Problems, Source, Span};
 pub use secret::{GuestValue, Outside, Secret};
 
-use crate::endpoint::Endpoint;
+use crate::endpoint::{AdminEndpoint, Endpoint};
 use crate::limits::{DRAIN_MAX, Limits};
 use crate::logs::LogFormat;
 use crate::service::{Choice, Isolation, Recycle};
@@ -48,8 +47,8 @@ pub struct Config {
     pub host: HostConfig,
     /// See [`LogConfig`].
     pub log: LogConfig,
-    /// See [`Admin`].
-    pub admin: Admin,
+    /// Where the host is administered, if anywhere. A TCP address is a loopback one, unless others were allowed.
+    pub admin: Option<AdminEndpoint>,
     /// Whether the file says where; otherwise the host does without if it cannot be had.
     pub admin_is_given: bool,
     /// Names by which clients may call the admin endpoint over TCP, besides its address and `localhost`.
@@ -99,17 +98,6 @@ pub struct LogConfig {
     pub filter: String,
     /// Whether the end of each connection is one.
     pub access: bool,
-}
-
-/// Where the admin endpoint listens.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Admin {
-    /// At this path, for the host's user alone.
-    Unix(PathBuf),
-    /// At this address: a loopback one, unless others were allowed.
-    Tcp(SocketAddr),
-    /// Nowhere.
-    Off,
 }
 
 /// One service. Two of these are equal if nothing has to be done to make the one of the other.

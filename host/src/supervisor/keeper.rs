@@ -10,10 +10,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use super::Step;
-use super::fleet::{Fleet, Outcome, ServiceFacts};
+use super::fleet::Fleet;
 use super::notify::Manager;
 use super::snapshot::{LOOK_INTERVAL, snapshot};
-use crate::admin::{self, Operations, ReloadFailure, ReloadOutcome, model::isolation_name};
+use crate::admin::{Operations, ReloadOutcome, ServiceFacts};
 use crate::build::Snapshot;
 use crate::config::{Config, HostConfig};
 use crate::driver::{Control, Hangups};
@@ -36,7 +36,7 @@ struct Shown {
 
 #[derive(Debug)]
 enum Order {
-    Reload(Option<Sender<Result<Outcome, String>>>),
+    Reload(Option<Sender<Result<ReloadOutcome, String>>>),
     Drain(String, Sender<bool>),
     /// The host has begun to drain.
     Stop,
@@ -107,28 +107,9 @@ impl Keeper {
         &self.control
     }
 
-    /// What runs, by name.
-    pub fn facts(&self) -> Vec<ServiceFacts> {
-        let facts = self.shown.facts.lock();
-        facts.unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
     /// Whether every service has started, or failed to and will be started again.
     pub fn has_started(&self) -> bool {
         self.shown.has_started.load(Ordering::SeqCst)
-    }
-
-    /// Reads the configuration and the components again and makes what runs as they say. Blocks until that is done.
-    ///
-    /// # Errors
-    /// All that is wrong with the configuration: then nothing has changed.
-    pub fn reload(&self) -> Result<Outcome, String> {
-        let (answer, answered) = channel();
-        let gone = || Err("the host is stopping".to_owned());
-        if self.orders.send(Order::Reload(Some(answer))).is_err() {
-            return gone();
-        }
-        answered.recv().unwrap_or_else(|_| gone())
     }
 
     /// A service takes no more connections, and ends when its last one has gone; a reload brings it back. Blocks until that has
@@ -151,18 +132,9 @@ impl Operations for Keeper {
         &self.control
     }
 
-    fn services(&self) -> Vec<admin::ServiceFacts> {
-        let facts = |one: ServiceFacts| admin::ServiceFacts {
-            name: one.name,
-            endpoints: one
-                .addresses
-                .iter()
-                .map(|address| format!("tcp:{address}"))
-                .collect(),
-            component: one.component,
-            isolation: isolation_name(one.isolation),
-        };
-        self.facts().into_iter().map(facts).collect()
+    fn services(&self) -> Vec<ServiceFacts> {
+        let facts = self.shown.facts.lock();
+        facts.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn is_ready(&self) -> bool {
@@ -170,26 +142,12 @@ impl Operations for Keeper {
     }
 
     fn reload(&self) -> Result<ReloadOutcome, String> {
-        let outcome = Keeper::reload(self)?;
-        let mut changed = outcome.succeeded;
-        changed.extend(outcome.changed);
-        let failed = outcome.failed.into_iter();
-        let failed: Vec<_> = failed
-            .map(|(service, error)| ReloadFailure { service, error })
-            .collect();
-        let is_as_it_was = |name: &String| {
-            !changed.contains(name)
-                && !outcome.added.contains(name)
-                && failed.iter().all(|failure| failure.service != *name)
-        };
-        let names = self.facts().into_iter().map(|facts| facts.name);
-        Ok(ReloadOutcome {
-            unchanged: names.filter(is_as_it_was).collect(),
-            added: outcome.added,
-            changed,
-            removed: outcome.removed,
-            failed,
-        })
+        let (answer, answered) = channel();
+        let gone = || Err("the host is stopping".to_owned());
+        if self.orders.send(Order::Reload(Some(answer))).is_err() {
+            return gone();
+        }
+        answered.recv().unwrap_or_else(|_| gone())
     }
 
     fn drain_service(&self, name: &str) -> Result<(), String> {
@@ -238,12 +196,12 @@ impl Desk {
         }
     }
 
-    fn reload(&mut self) -> Result<Outcome, String> {
+    fn reload(&mut self) -> Result<ReloadOutcome, String> {
         self.manager.reloading();
         let outcome = self.read_and_apply();
         self.manager.ready();
         match &outcome {
-            Ok(outcome) => outcome.log(),
+            Ok(outcome) => log(outcome),
             Err(error) => {
                 tracing::error!(
                     "the configuration was not reloaded, and nothing has changed: {error}"
@@ -253,7 +211,7 @@ impl Desk {
         outcome
     }
 
-    fn read_and_apply(&mut self) -> Result<Outcome, String> {
+    fn read_and_apply(&mut self) -> Result<ReloadOutcome, String> {
         // What changes while it is being read is another change.
         let watched = self.watched.as_ref().map(|_| Watched::file(&self.path));
         let config = Config::read(&self.path).map_err(|error| error.to_string())?;
@@ -320,23 +278,20 @@ fn look(paths: &[PathBuf]) -> Vec<Option<Snapshot>> {
     paths.iter().map(|path| snapshot(path).ok()).collect()
 }
 
-impl Outcome {
-    fn log(&self) {
-        for (service, error) in &self.failed {
-            tracing::error!(
-                service,
-                error,
-                "the service was not changed: it goes on as it was"
-            );
-        }
-        let list = |names: &[String]| names.join(", ");
-        tracing::info!(
-            added = list(&self.added),
-            succeeded = list(&self.succeeded),
-            changed = list(&self.changed),
-            removed = list(&self.removed),
-            failed = self.failed.len(),
-            "reloaded"
+fn log(outcome: &ReloadOutcome) {
+    for failure in &outcome.failed {
+        tracing::error!(
+            service = failure.service,
+            error = failure.error,
+            "the service was not changed: it goes on as it was"
         );
     }
+    let list = |names: &[String]| names.join(", ");
+    tracing::info!(
+        added = list(&outcome.added),
+        changed = list(&outcome.changed),
+        removed = list(&outcome.removed),
+        failed = outcome.failed.len(),
+        "reloaded"
+    );
 }
