@@ -56,6 +56,10 @@ pub struct Limits {
     pub write_buffer_max_bytes: usize,
     /// How long unsent bytes may wait without any progress before the connection is closed: its peer does not read.
     pub write_stall_max: Duration,
+    /// Failures of a shared instance in a row before it is not started again for [`broken_pause`](Self::broken_pause).
+    pub failures_in_a_row_max: u32,
+    /// How long a shared instance that fails each time is not tried again, and its peers are turned away.
+    pub broken_pause: Duration,
     /// How long a guest may still run after its only connection is gone.
     pub farewell_max: Duration,
     /// Requests of the service that are under way at once; others wait.
@@ -110,6 +114,8 @@ impl Default for Limits {
             write_buffer_low_bytes: 16 << 10,
             write_buffer_max_bytes: 4 << 20,
             write_stall_max: Duration::from_secs(30),
+            failures_in_a_row_max: 10,
+            broken_pause: Duration::from_secs(300),
             farewell_max: Duration::from_secs(5),
             fetches_max: 16,
             fetches_queued_max: 1_000,

@@ -477,3 +477,43 @@ fn an_old_shared_instance_ends_with_its_last_connection() {
     drop(new);
     host.finish();
 }
+
+/// With `--watch` a changed component or configuration is an order to reload, and a wrong one changes nothing.
+#[test]
+fn watched_files_are_read_again() {
+    let scratch = Scratch::new();
+    let component = scratch.file("echo.wat", build('A'));
+    let echo = service("echo", &component, "");
+    let host = Serving::start_in(scratch, &quiet(&echo), |builder| builder.arg("--watch"));
+    let mut resident = host.peer_of("echo");
+    assert_eq!(mark(&mut resident), 'A');
+
+    replace(&component, build('B'));
+    host.wait_for_log("another build", |record| {
+        record.message() == "reloaded" && record.field("changed") == "echo"
+    });
+    wait_for_build(host.address_of("echo"), 'B');
+    resident.check_echo("at home\n");
+
+    let config = host.folder().join("wisted.toml");
+    replace(
+        &config,
+        quiet(&(echo.clone() + &service("second", &component, ""))),
+    );
+    let outcome = host.wait_for_log("a service more", |record| {
+        record.message() == "reloaded" && record.field("added") == "second"
+    });
+    assert_eq!(outcome.field("changed"), "", "{}", outcome.line);
+
+    replace(&config, quiet(&echo).replace("component", "compnent"));
+    host.wait_for_complaint(&["nothing has changed", "compnent"]);
+    assert_eq!(mark(&mut host.peer_of("echo")), 'B');
+    resident.check_echo("still at home\n");
+
+    replace(&config, quiet(&echo));
+    host.wait_for_log("a service less", |record| {
+        record.message() == "reloaded" && record.field("removed") == "second"
+    });
+    leave(resident);
+    host.finish();
+}

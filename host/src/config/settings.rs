@@ -219,6 +219,10 @@ limits! {
     write_buffer_max: Size => write_buffer_max_bytes;
     /// How long a peer may read nothing of what waits for it.
     write_stall_max: Time => write_stall_max;
+    /// Failures of a shared instance in a row; then it is not started again for `broken_pause`.
+    failures_in_a_row_max: Count<1, 1_000_000> => failures_in_a_row_max;
+    /// How long a shared instance that fails each time is not tried again, and its peers are turned away.
+    broken_pause: Positive<Time> => broken_pause;
     /// How long a guest may still run after its only connection is gone.
     farewell_max: Time => farewell_max;
     /// Pages that are fetched at once; more wait.

@@ -1,7 +1,5 @@
 //! Instances that end against their will: what is logged, whose connections go with them, and when a service starts again.
 
-use std::time::Duration;
-
 use super::connections::ConnectionKey;
 use super::instances::{InstanceKey, Role};
 use super::report::{Condition, Failure};
@@ -11,10 +9,6 @@ use crate::clock;
 use crate::core::CloseReason;
 use crate::guest::{Fault, FaultKind};
 use crate::service::Service;
-
-/// With so many failures in a row an instance is not started for [`BROKEN_PAUSE`].
-const FAILURES_IN_A_ROW_MAX: u32 = 10;
-const BROKEN_PAUSE: Duration = Duration::from_secs(300);
 
 impl Driver {
     pub(super) fn suspended_too_long(&mut self, key: InstanceKey) {
@@ -105,7 +99,8 @@ impl Driver {
         let mut pause = served.backoff.failed(self.now);
         let failures = served.backoff.in_a_row();
         let name = &served.service.origin.service;
-        let condition = if failures < FAILURES_IN_A_ROW_MAX {
+        let limits = &served.service.limits;
+        let condition = if failures < limits.failures_in_a_row_max {
             tracing::info!(
                 service = name,
                 pause_ms = pause.as_millis() as u64,
@@ -114,7 +109,7 @@ impl Driver {
             );
             Condition::Restarting
         } else {
-            pause = BROKEN_PAUSE;
+            pause = limits.broken_pause;
             tracing::error!(
                 service = name,
                 failures,
