@@ -18,6 +18,7 @@ mod routes;
 mod server;
 
 use crate::driver::Control;
+use crate::telemetry::SpanCounts;
 
 pub use client::{Client, ClientError};
 pub use endpoint::AdminEndpoint;
@@ -35,6 +36,9 @@ pub trait Operations: Send + Sync + 'static {
 
     /// Whether the host as a whole has started. Whether each service serves is asked of the reactors.
     fn is_ready(&self) -> bool;
+
+    /// What became of the spans of traces, if they are made.
+    fn spans(&self) -> Option<SpanCounts>;
 
     /// Reads the configuration and what it names again, and serves it. May take as long as it takes; it is called once at a time.
     ///
