@@ -179,3 +179,31 @@ pub const STATE_MAX_BYTES: usize = 16 << 20;
 
 /// The most random bytes that a guest gets in one call.
 pub const RANDOM_MAX_BYTES: u32 = 64 << 10;
+
+/// Spans that wait to be sent to the collector. One more is dropped, and counted (`telemetry/courier.rs`). More than
+/// [`Limits::connections_max`] by default, whose connections may all end at once.
+pub const SPANS_QUEUED_MAX: usize = 16_384;
+
+/// The texts of the spans that wait, all together, in bytes. What would exceed it is dropped, and counted.
+pub const SPANS_QUEUED_MAX_BYTES: usize = 8 << 20;
+
+/// The longest text in a span that a guest or a peer has a say in, in bytes; longer ones are cut.
+pub const SPAN_TEXT_MAX_BYTES: usize = 4 << 10;
+
+/// Spans in one request to the collector. When so many wait, they are sent at once.
+pub const SPANS_PER_EXPORT_MAX: usize = 512;
+
+/// How long a span waits for others to be sent with it.
+pub const EXPORT_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long sending may take, with attempts that are repeated.
+pub const EXPORT_MAX: Duration = Duration::from_secs(10);
+
+/// How long spans that are left may hold up the exit.
+pub const EXPORT_AT_EXIT_MAX: Duration = Duration::from_secs(2);
+
+/// How long connecting to the collector may take.
+pub const COLLECTOR_CONNECT_MAX: Duration = Duration::from_secs(5);
+
+/// The longest answer of a collector, in bytes: it says how many spans it did not want, and why.
+pub const COLLECTOR_ANSWER_MAX_BYTES: usize = 64 << 10;

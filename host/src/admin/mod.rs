@@ -20,6 +20,7 @@ use std::net::SocketAddr;
 
 use crate::driver::Control;
 use crate::service::Isolation;
+use crate::telemetry::SpanCounts;
 
 pub use client::{Client, ClientError};
 pub use model::{ReloadFailure, ReloadOutcome};
@@ -36,6 +37,9 @@ pub trait Operations: Send + Sync + 'static {
 
     /// Whether the host as a whole has started. Whether each service serves is asked of the reactors.
     fn is_ready(&self) -> bool;
+
+    /// What became of the spans of traces, if they are made.
+    fn spans(&self) -> Option<SpanCounts>;
 
     /// Reads the configuration and what it names again, and serves it. May take as long as it takes; it is called once at a time.
     ///

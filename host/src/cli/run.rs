@@ -10,7 +10,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use super::admin_flags::OneService;
 use super::guest_file::{cache_of, say};
 use super::watch::Watch;
-use super::{RunArgs, error_label};
+use super::{RunArgs, error_label, trace_flags};
 use wisted::admin::ServiceFacts;
 use wisted::config::{GuestValue, HostConfig, ServiceConfig};
 use wisted::driver::{Crew, Exit};
@@ -29,6 +29,7 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode> {
     let limits = args.limits.limits().map_err(|error| anyhow!(error))?;
     let grants = Grants::parse(&args.allow_fetch).context("--allow-fetch")?;
     let admin = args.admin.settings()?;
+    let collector = args.traces.collector()?;
     let file = ComponentFile::find(&args.guest.path, &mut say)?;
     let _log_guard = logs::start(args.logs.log_format.into(), &args.logs.log)
         .map_err(|error| anyhow!("--log {:?}: {error}", args.logs.log))?;
@@ -81,7 +82,11 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode> {
     let addresses: Vec<_> = bound.iter().map(Bound::address).collect();
     let reactors = Crew::useful_reactors(&loaded, reactors);
     let crew = Crew::new(loader.host(), drain_max, reactors);
-    let crew = crew.context("the reactors cannot be started")?;
+    let mut crew = crew.context("the reactors cannot be started")?;
+    let traces = trace_flags::start(loader.side(), collector, 1.0)?;
+    if let Some(traces) = &traces {
+        crew.trace(traces);
+    }
     let mut roster = crew.roster();
     let placed = roster.add(loaded, false)?;
     let listen = |bound| roster.listen(bound, &placed);
@@ -115,6 +120,7 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode> {
         control,
         source: serves.then_some(source),
         is_stopping: false.into(),
+        traces: traces.clone(),
     };
     let _admin = admin
         .map(|settings| one_service.administer(loader.side(), settings))
@@ -122,6 +128,7 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode> {
     // WASI's timers are created on the reactors' threads and run on the side thread.
     let exit = crew.run(|| loader.side().handle().enter());
     let exit = exit.context("a reactor failed")?;
+    trace_flags::finish(traces.as_ref(), &exit);
     Ok(exit_code(&exit))
 }
 

@@ -38,6 +38,7 @@ use crate::endpoint::{AdminEndpoint, Endpoint};
 use crate::limits::{DRAIN_MAX, Limits};
 use crate::logs::LogFormat;
 use crate::service::{Choice, Isolation, Recycle};
+use crate::telemetry::CollectorUrl;
 use crate::web::Grants;
 
 /// What a wisted.toml says, checked as far as that goes without loading components.
@@ -53,8 +54,8 @@ pub struct Config {
     pub admin_is_given: bool,
     /// Names by which clients may call the admin endpoint over TCP, besides its address and `localhost`.
     pub admin_names: Vec<String>,
-    /// The URL of a collector of traces that speaks OTLP over HTTP.
-    pub otlp_endpoint: Option<String>,
+    /// See [`TelemetryConfig`].
+    pub telemetry: TelemetryConfig,
     /// The services, in the order of the file.
     pub services: Vec<ServiceConfig>,
     source: Arc<Source>,
@@ -98,6 +99,15 @@ pub struct LogConfig {
     pub filter: String,
     /// Whether the end of each connection is one.
     pub access: bool,
+}
+
+/// Traces. Whatever differs here takes a new process.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TelemetryConfig {
+    /// Where they go; without it there are none.
+    pub collector: Option<CollectorUrl>,
+    /// Which part of all connections is traced, from 0 to 1.
+    pub sample_ratio: f64,
 }
 
 /// One service. Two of these are equal if nothing has to be done to make the one of the other.
@@ -183,6 +193,15 @@ impl LogConfig {
     pub fn filter(&self) -> String {
         let access = if self.access { "info" } else { "off" };
         format!("{},access={access}", self.filter)
+    }
+}
+
+impl Default for TelemetryConfig {
+    fn default() -> Self {
+        Self {
+            collector: None,
+            sample_ratio: 1.0,
+        }
     }
 }
 

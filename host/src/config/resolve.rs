@@ -18,7 +18,7 @@ use super::settings::{
 };
 use super::table::{At, Key, Read as _};
 use super::values::{Granted, List, Sets as _};
-use super::{Cache, Config, Draft, HostConfig, LogConfig, Places, ServiceConfig};
+use super::{Cache, Config, Draft, HostConfig, LogConfig, Places, ServiceConfig, TelemetryConfig};
 use crate::endpoint::{AdminEndpoint, Endpoint};
 use crate::limits::{DRAIN_MAX, Limits};
 use crate::service::{Isolation, Recycle};
@@ -53,7 +53,7 @@ pub(super) fn draft(source: Source, outside: &Outside<'_>) -> Result<Draft, Prob
         let names = names.0.iter();
         names.map(|name| name.value.0.clone()).collect()
     });
-    let otlp_endpoint = resolver.otlp_endpoint(&file);
+    let telemetry = resolver.telemetry(&file);
     let admin_place = file.admin.value().and_then(|admin| admin.listen.span());
     resolver.ports(listening, admin.as_ref(), admin_place);
     let problems = resolver.problems;
@@ -63,7 +63,7 @@ pub(super) fn draft(source: Source, outside: &Outside<'_>) -> Result<Draft, Prob
         admin,
         admin_is_given: admin_table.listen.value().is_some(),
         admin_names: admin_names.unwrap_or_default(),
-        otlp_endpoint,
+        telemetry,
         services,
         source,
         places,
@@ -401,15 +401,24 @@ impl Resolver<'_> {
         Some(endpoint)
     }
 
-    fn otlp_endpoint(&mut self, file: &File) -> Option<String> {
-        let key = &file.telemetry.value()?.otlp_endpoint;
-        let text = &key.value()?.0;
-        let is_http = |url: &url::Url| matches!(url.scheme(), "http" | "https") && url.has_host();
-        if !url::Url::parse(text).is_ok_and(|url| is_http(&url)) {
-            let message = "it is not the URL of a web server";
-            self.complain(key.span()?, message, "write http://127.0.0.1:4318");
+    fn telemetry(&mut self, file: &File) -> TelemetryConfig {
+        let mut telemetry = TelemetryConfig::default();
+        let Some(table) = file.telemetry.value() else {
+            return telemetry;
+        };
+        if let Some(ratio) = table.sample_ratio.value() {
+            telemetry.sample_ratio = ratio.0;
         }
-        Some(text.clone())
+        if let (Some(text), Some(span)) = (table.otlp_endpoint.value(), table.otlp_endpoint.span())
+        {
+            match text.0.parse() {
+                Ok(collector) => telemetry.collector = Some(collector),
+                Err(error) => {
+                    self.complain(span, error.to_string(), "write http://127.0.0.1:4318");
+                }
+            }
+        }
+        telemetry
     }
 
     /// Whoever binds second is refused by the operating system: better said before anybody is served.

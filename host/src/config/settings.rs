@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::table::{Shown, table};
 use super::values::{
-    Count, FilePath, Flag, Granted, List, LogFilter, Named, OrNone, Positive, Sets, Several, Share,
-    Size, Text, Time,
+    Count, FilePath, Flag, Granted, List, LogFilter, Named, OrNone, Positive, Ratio, Sets, Several,
+    Share, Size, Text, Time,
 };
 use crate::endpoint::Endpoint;
 use crate::limits::{DRAIN_MAX, Limits};
@@ -25,9 +25,9 @@ table! {
         host: HostTable = Shown::Words("its keys' defaults");
         /// Log records, which go to standard error.
         log: LogTable = Shown::Words("its keys' defaults");
-        /// Where `wisted status` and its like find the host. It is checked and listened on by nobody yet.
+        /// Where `wisted status` and its like find the host.
         admin: AdminTable = Shown::Words("its keys' defaults");
-        /// Where traces go. It is checked and has no effect yet.
+        /// Where traces go, over OTLP (docs/operations.md). What it says takes a new process.
         telemetry: TelemetryTable = Shown::Words("its keys' defaults");
         /// What holds for every service that does not say otherwise. Of `limits`, `recycle` and `config` a service inherits
         /// each key alone, of lists the whole list.
@@ -83,8 +83,11 @@ table! {
 table! {
     /// Where traces go.
     TelemetryTable {
-        /// The URL of a collector that speaks OTLP over HTTP.
+        /// The URL of a collector that speaks OTLP over HTTP, such as `http://127.0.0.1:4318`: what is sent goes to `/v1/traces`
+        /// below it. The variable `OTEL_EXPORTER_OTLP_ENDPOINT` comes before it.
         otlp_endpoint: Text = Shown::Words("no traces");
+        /// Which part of all connections is traced, each with all that belongs to it: 0 for none, 1 for all.
+        sample_ratio: Ratio = Shown::Value(1.into());
     }
 }
 

@@ -64,7 +64,7 @@ fn the_least_has_the_defaults() {
     assert!(config.log.access);
     let admin = AdminEndpoint::Unix("/run/user/7/wisted.sock".into());
     assert_eq!(config.admin, Some(admin));
-    assert_eq!(config.otlp_endpoint, None);
+    assert_eq!(config.telemetry, TelemetryConfig::default());
     let [service] = config.services.as_slice() else {
         panic!("one service");
     };
@@ -395,6 +395,20 @@ fn admin_and_telemetry() {
     says(
         &telemetry("127.0.0.1"),
         &["5:17 it is not the URL of a web server"],
+    );
+    let ratio = |ratio: &str| format!("{LEAST}[telemetry]\nsample_ratio = {ratio}\n");
+    for (written, expected) in [("0", 0.0), ("0.25", 0.25), ("1", 1.0)] {
+        assert_eq!(read(&ratio(written)).telemetry.sample_ratio, expected);
+    }
+    for written in ["-0.1", "1.01", "2", "nan"] {
+        says(
+            &wrong(&ratio(written)),
+            &[&format!("5:16 {written} is out of range")],
+        );
+    }
+    says(
+        &wrong(&ratio("\"all\"")),
+        &["5:16 expected a ratio, found a text"],
     );
 }
 

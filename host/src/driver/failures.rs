@@ -42,6 +42,7 @@ impl Driver {
         let connections: Vec<_> = instance.connections.values().copied().collect();
         let standing = self.standing(key);
         self.note_failure(service, role, connections.first().copied(), handler, fault);
+        let cause = self.trace_failure(key, handler, fault);
         // Before the instance goes: it has the ledger.
         let taken: Vec<_> = connections
             .into_iter()
@@ -49,6 +50,7 @@ impl Driver {
             .collect();
         self.remove_instance(key);
         for (connection, taken) in taken {
+            self.trace_end(&taken, &CloseReason::GuestFailed, cause.as_ref());
             self.reactor.abort(connection.token);
             self.log_end(&taken, &CloseReason::GuestFailed);
             self.connection_has_gone(service, taken.peer.ip());

@@ -21,6 +21,7 @@ mod roster;
 mod seats;
 mod share;
 mod shutdown;
+mod traces;
 
 use std::collections::VecDeque;
 use std::io;
@@ -58,6 +59,7 @@ use crate::guest::{GuestHost, Outbox, PendingNumber};
 use crate::limits::{CPU_SLICE, SERVICE_RECORDS_PER_SECOND_MAX};
 use crate::reactor::{Event, Mailbox, Reactor, Signals, Token};
 use crate::service::Service;
+use crate::telemetry::Traces;
 
 /// What is to be looked at in this turn.
 #[derive(Clone, Copy, Debug)]
@@ -215,6 +217,8 @@ struct Driver {
     drain_max: Duration,
     on_drain: Option<OnDrain>,
     exit: Option<Exit>,
+    /// Takes what has ended, if traces are made.
+    traces: Option<Traces>,
 }
 
 /// The first and the longest pause before a service's instance is started again.
@@ -259,6 +263,7 @@ impl Driver {
             drain_max,
             on_drain: None,
             exit: None,
+            traces: None,
         })
     }
 

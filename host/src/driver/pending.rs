@@ -69,12 +69,18 @@ impl Driver {
         }
     }
 
-    fn fetch(&mut self, key: InstanceKey, number: PendingNumber, request: web::Request) {
+    fn fetch(&mut self, key: InstanceKey, number: PendingNumber, mut request: web::Request) {
         let mailbox: Mailbox<Mail> = self.mailbox.clone();
         let Some(service) = self.instance(key).map(|instance| instance.service) else {
             return;
         };
-        let deliver = move |page| mailbox.send(Mail::Page(key, number, page));
+        let span = self.trace_fetch(key, &mut request);
+        let deliver = move |page| {
+            if let Some(span) = span {
+                span.has_ended(&page);
+            }
+            mailbox.send(Mail::Page(key, number, page));
+        };
         let fetch = self.services[service].service.web.fetch(request, deliver);
         if let Some(instance) = self.instance(key) {
             instance.ledger.fetches += 1;

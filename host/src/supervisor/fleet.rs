@@ -158,10 +158,11 @@ impl Fleet {
     }
 
     /// Waits until each service has started or failed to. Returns the failures; those services are started again by themselves.
-    pub fn wait_for_starts(&mut self) -> Vec<(String, String)> {
+    pub fn wait_for_starts(&mut self) -> Vec<ReloadFailure> {
         let started = |(name, running): (&String, &mut Running)| {
             let error = running.placed.wait_for_start().err()?;
-            Some((name.clone(), error))
+            let service = name.clone();
+            Some(ReloadFailure { service, error })
         };
         self.running.iter_mut().filter_map(started).collect()
     }

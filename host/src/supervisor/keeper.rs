@@ -8,15 +8,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
+use std::time::Instant;
 
 use super::Step;
 use super::fleet::Fleet;
 use super::notify::Manager;
 use super::snapshot::{LOOK_INTERVAL, snapshot};
-use crate::admin::{Operations, ReloadOutcome, ServiceFacts};
+use crate::admin::{Operations, ReloadFailure, ReloadOutcome, ServiceFacts};
 use crate::build::Snapshot;
-use crate::config::{Config, HostConfig};
+use crate::clock;
+use crate::config::{Config, HostConfig, TelemetryConfig};
 use crate::driver::{Control, Hangups};
+use crate::telemetry::{HostWork, Record, SpanCounts, Traces, What, cut};
 
 /// The handle of the thread; cheap to clone. The thread lasts as long as the process.
 #[derive(Clone, Debug)]
@@ -24,6 +27,7 @@ pub struct Keeper {
     orders: Sender<Order>,
     control: Control,
     shown: Arc<Shown>,
+    traces: Option<Traces>,
 }
 
 /// What others may look at meanwhile.
@@ -47,6 +51,8 @@ struct Desk {
     fleet: Fleet,
     path: PathBuf,
     host: HostConfig,
+    telemetry: TelemetryConfig,
+    traces: Option<Traces>,
     shown: Arc<Shown>,
     manager: Manager,
     /// What the files looked like that are watched, if they are: the last look, and what runs.
@@ -63,7 +69,7 @@ pub struct Watched {
 
 impl Keeper {
     /// Begins to keep a fleet as `config` says, whose services have begun to start. SIGHUP is an order to reload; so is a change of
-    /// what is `watched`, if anything is.
+    /// what is `watched`, if anything is. The start and each reload become spans of `traces`.
     ///
     /// # Errors
     /// When a thread cannot be had.
@@ -72,6 +78,7 @@ impl Keeper {
         config: &Config,
         hangups: Hangups,
         watched: Option<Watched>,
+        traces: Option<Traces>,
     ) -> io::Result<Self> {
         let (orders, received) = channel();
         let shown = Arc::new(Shown::default());
@@ -87,6 +94,8 @@ impl Keeper {
             fleet,
             path: config.path().to_owned(),
             host: config.host.clone(),
+            telemetry: config.telemetry.clone(),
+            traces: traces.clone(),
             shown: Arc::clone(&shown),
             manager,
             watched,
@@ -99,6 +108,7 @@ impl Keeper {
             orders,
             control,
             shown,
+            traces,
         })
     }
 
@@ -141,6 +151,10 @@ impl Operations for Keeper {
         self.has_started() && !self.shown.is_stopping.load(Ordering::SeqCst)
     }
 
+    fn spans(&self) -> Option<SpanCounts> {
+        self.traces.as_ref().map(Traces::counts)
+    }
+
     fn reload(&self) -> Result<ReloadOutcome, String> {
         let (answer, answered) = channel();
         let gone = || Err("the host is stopping".to_owned());
@@ -160,9 +174,22 @@ impl Operations for Keeper {
 
 impl Desk {
     fn work(mut self, orders: &Receiver<Order>) {
-        for (service, error) in self.fleet.wait_for_starts() {
+        let begun_at = clock::now();
+        let failed = self.fleet.wait_for_starts();
+        for ReloadFailure { service, error } in &failed {
             tracing::error!(service, error, "the service could not start");
         }
+        let started = ReloadOutcome {
+            added: self
+                .fleet
+                .facts()
+                .into_iter()
+                .map(|facts| facts.name)
+                .collect(),
+            failed,
+            ..ReloadOutcome::default()
+        };
+        self.trace("start", begun_at, &Ok(started));
         self.shown.has_started.store(true, Ordering::SeqCst);
         self.manager.ready();
         loop {
@@ -198,7 +225,9 @@ impl Desk {
 
     fn reload(&mut self) -> Result<ReloadOutcome, String> {
         self.manager.reloading();
+        let begun_at = clock::now();
         let outcome = self.read_and_apply();
+        self.trace("reload", begun_at, &outcome);
         self.manager.ready();
         match &outcome {
             Ok(outcome) => log(outcome),
@@ -219,12 +248,28 @@ impl Desk {
         if config.host != self.host {
             tracing::warn!("what [host] says takes a new process: it goes on as it was");
         }
+        if config.telemetry != self.telemetry {
+            tracing::warn!("what [telemetry] says takes a new process: it goes on as it was");
+        }
         let outcome = self.fleet.apply(&config, &mut |step| match step {
             Step::Building(line) => tracing::info!("building: {line}"),
             Step::Compiling(name) => tracing::info!("compiling {name} for this machine"),
         });
         self.show();
         Ok(outcome)
+    }
+
+    fn trace(
+        &self,
+        name: &'static str,
+        begun_at: Instant,
+        outcome: &Result<ReloadOutcome, String>,
+    ) {
+        if let Some(traces) = &self.traces {
+            let took = clock::now().saturating_duration_since(begun_at);
+            let what = What::Host(Box::new(host_work(name, outcome)));
+            traces.record(Record::new(traces.root(), None, took, what));
+        }
     }
 
     fn show(&mut self) {
@@ -276,6 +321,29 @@ impl Watched {
 
 fn look(paths: &[PathBuf]) -> Vec<Option<Snapshot>> {
     paths.iter().map(|path| snapshot(path).ok()).collect()
+}
+
+fn host_work(name: &'static str, outcome: &Result<ReloadOutcome, String>) -> HostWork {
+    let (services, error) = match outcome {
+        Ok(outcome) => {
+            let failed = outcome.failed.iter();
+            let failed: Vec<_> = failed
+                .map(|failure| format!("{}: {}", failure.service, failure.error))
+                .collect();
+            let services = vec![
+                ("added", outcome.added.clone()),
+                ("changed", outcome.changed.clone()),
+                ("removed", outcome.removed.clone()),
+            ];
+            (services, (!failed.is_empty()).then(|| failed.join("; ")))
+        }
+        Err(error) => (Vec::new(), Some(error.clone())),
+    };
+    HostWork {
+        name,
+        services,
+        error: error.map(|error| cut(&error)),
+    }
 }
 
 fn log(outcome: &ReloadOutcome) {

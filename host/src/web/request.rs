@@ -66,7 +66,12 @@ pub(super) fn check_url_form(url: &Url) -> Result<(), FetchError> {
 pub(super) fn prepare(url: Url, request: Request) -> Result<reqwest::Request, FetchError> {
     let method = parse_method(&request.method)?;
     let mut prepared = reqwest::Request::new(method, url);
-    *prepared.headers_mut() = parse_headers(&request.headers)?;
+    let mut headers = parse_headers(&request.headers)?;
+    let traceparent = request.traceparent.map(HeaderValue::try_from);
+    if let Some(Ok(traceparent)) = traceparent {
+        headers.entry("traceparent").or_insert(traceparent);
+    }
+    *prepared.headers_mut() = headers;
     if !request.body.is_empty() {
         *prepared.body_mut() = Some(request.body.into());
     }
