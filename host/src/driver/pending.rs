@@ -47,9 +47,7 @@ impl Driver {
                 }
             }
             Command::CallLater(number, delay_ms) => {
-                if let Some(instance) = self.instance(key) {
-                    instance.ledger.timers += 1;
-                }
+                self.guest_asked(key, |ledger| ledger.timers += 1);
                 let at = self.now + Duration::from_millis(u64::from(delay_ms));
                 let deadline = self.deadlines.insert(at, Due::Timer(key, number));
                 match self.instance(key) {
@@ -82,8 +80,8 @@ impl Driver {
             mailbox.send(Mail::Page(key, number, page));
         };
         let fetch = self.services[service].service.web.fetch(request, deliver);
+        self.guest_asked(key, |ledger| ledger.fetches += 1);
         if let Some(instance) = self.instance(key) {
-            instance.ledger.fetches += 1;
             instance.fetches.insert(number, fetch);
         }
     }

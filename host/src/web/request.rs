@@ -188,6 +188,24 @@ mod tests {
     }
 
     #[test]
+    fn a_guest_may_have_a_traceparent_of_its_own() {
+        let sent = |headers: &[(String, String)]| {
+            let request = Request {
+                headers: headers.to_vec(),
+                traceparent: Some("ours".to_owned()),
+                ..Request::get("http://a/".to_owned())
+            };
+            let url = parse_url(&request.url).expect("a URL");
+            let prepared = prepare(url, request).expect("a request");
+            let values = prepared.headers().get_all("traceparent");
+            values.iter().cloned().collect::<Vec<_>>()
+        };
+        assert_eq!(sent(&[]), ["ours"]);
+        let own = ("Traceparent".to_owned(), "its own".to_owned());
+        assert_eq!(sent(&[own]), ["its own"]);
+    }
+
+    #[test]
     fn headers_are_bounded() {
         let one = ("a".to_owned(), "b".to_owned());
         assert!(parse_headers(&vec![one.clone(); HEADERS_MAX]).is_ok());
