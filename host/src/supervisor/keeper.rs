@@ -88,8 +88,6 @@ impl Keeper {
             // If the thread is gone, so is what it kept.
             let _ = hangup.send(Order::Reload(None));
         })?;
-        let manager = Manager::from_environment();
-        manager.keep_watch(control.clone())?;
         let mut desk = Desk {
             fleet,
             path: config.path().to_owned(),
@@ -97,7 +95,7 @@ impl Keeper {
             telemetry: config.telemetry.clone(),
             traces: traces.clone(),
             shown: Arc::clone(&shown),
-            manager,
+            manager: Manager::from_environment(),
             watched,
         };
         desk.show();
@@ -192,6 +190,9 @@ impl Desk {
         self.trace("start", begun_at, &Ok(started));
         self.shown.has_started.store(true, Ordering::SeqCst);
         self.manager.ready();
+        if let Err(error) = self.manager.keep_watch(self.fleet.roster().control()) {
+            tracing::error!(%error, "the service manager will not be told that all is well");
+        }
         loop {
             let look = self.watched.as_ref().map(|_| LOOK_INTERVAL);
             let order = match look {
