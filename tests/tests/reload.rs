@@ -408,6 +408,39 @@ fn limits_hold_at_once() {
     host.finish();
 }
 
+/// Who stayed with an older build counts, and whoever waits is served when one of those leaves.
+#[test]
+fn limits_on_connections_hold_across_builds() {
+    let scratch = Scratch::new();
+    let component = scratch.file("echo.wat", build('A'));
+    let config = |limits| quiet(&service("echo", &component, limits));
+    let limits = "limits = { connections_max = 3, connections_per_peer_max = 3 }";
+    let host = Serving::start_in(scratch, &config(limits), |builder| builder);
+    let mut residents: Vec<_> = (0..2).map(|_| host.peer_of("echo")).collect();
+    for resident in &mut residents {
+        assert_eq!(mark(resident), 'A');
+    }
+    replace(&component, build('B'));
+    host.reload_as_it_is();
+    let mut third = wait_for_build(host.address_of("echo"), 'B');
+    let mut waiting = host.peer_of("echo");
+    host.wait_for_complaint(&["echo", "connections-max"]);
+    leave(residents.remove(0));
+    assert_eq!(mark(&mut waiting), 'B');
+
+    // The same address, where that is what is full.
+    let limits = "limits = { connections_per_peer_max = 3 }";
+    host.reload(&config(limits));
+    let mut fourth = host.peer_of("echo");
+    assert_eq!(fourth.wait_for_end(), End::Reset);
+    leave(residents.remove(0));
+    // The host may notice that later than the peer. The first byte that comes back is the build's mark.
+    let again = (0..1_000).any(|_| host.peer_of("echo").echoes(b"B"));
+    assert!(again, "{}", host.log().tail());
+    third.check_echo("still here\n");
+    host.finish();
+}
+
 /// Each reload has new code and new places, and gives back the old ones.
 #[test]
 fn many_reloads_take_no_memory() {

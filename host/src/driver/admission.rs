@@ -48,7 +48,7 @@ impl Driver {
         if at_limit && !served.accept_held {
             tracing::warn!(
                 service = served.service.origin.service,
-                connections = served.census.connections(),
+                connections = served.census.connections_of_all(),
                 "the service has as many connections as it may (--connections-max): accepting nobody until one ends"
             );
         }

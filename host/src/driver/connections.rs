@@ -390,7 +390,9 @@ impl Driver {
 
     /// A connection of the service has gone: others may come.
     pub(super) fn connection_has_gone(&mut self, service: usize, peer: IpAddr) {
-        let awaited = self.services[service].census.remove(peer.to_canonical());
+        let census = &self.services[service].census;
+        let awaited = census.remove(peer.to_canonical());
+        let service = census.door();
         if !self.place.is_first() {
             if awaited {
                 self.place.mailboxes[0].send(Mail::AcceptAgain(service));

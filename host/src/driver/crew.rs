@@ -1,13 +1,9 @@
 //! Several drivers, a thread each. They share nothing while they serve: the first one accepts, hands sockets on in turn, and
 //! is told when a connection of a service that was full has ended.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
-use std::num::NonZero;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -39,92 +35,6 @@ pub(super) enum Mail {
     Signal(Signal),
     /// Another driver has ended for a reason of its own: so does this one.
     Quit,
-}
-
-/// What all drivers know of a service. Written when a connection begins or ends, and when a handler suspends or has done so.
-#[derive(Debug, Default)]
-pub(super) struct Census {
-    connections: AtomicU32,
-    suspended: AtomicU32,
-    instances: AtomicU32,
-    /// Drivers that know that it takes no more connections.
-    retired: AtomicUsize,
-    /// Connections by their peers' addresses.
-    peers: Mutex<HashMap<IpAddr, u32>>,
-    /// Somebody waits for a connection to end.
-    awaited: AtomicBool,
-}
-
-impl Census {
-    pub fn connections(&self) -> u32 {
-        self.connections.load(Ordering::SeqCst)
-    }
-
-    /// Whether there are as many as may be. If so, whoever ends one is to tell.
-    pub fn is_full(&self, connections_max: u32) -> bool {
-        if self.connections() < connections_max {
-            return false;
-        }
-        self.awaited.store(true, Ordering::SeqCst);
-        // One may have ended before that was seen.
-        self.connections() >= connections_max
-    }
-
-    pub fn instance_is_made(&self) {
-        self.instances.fetch_add(1, Ordering::SeqCst);
-    }
-
-    pub fn instance_has_gone(&self) {
-        self.instances.fetch_sub(1, Ordering::SeqCst);
-    }
-
-    /// A driver knows that it takes no more connections.
-    pub fn retired_here(&self) {
-        self.retired.fetch_add(1, Ordering::SeqCst);
-    }
-
-    /// Whether nothing is left of a service that was closed, at any of so many drivers.
-    pub fn is_over(&self, drivers: usize) -> bool {
-        self.retired.load(Ordering::SeqCst) >= drivers
-            && self.connections() == 0
-            && self.instances.load(Ordering::SeqCst) == 0
-    }
-
-    /// A handler is suspended. Returns how many are.
-    pub fn suspend(&self) -> u32 {
-        self.suspended.fetch_add(1, Ordering::SeqCst) + 1
-    }
-
-    /// A handler is no longer suspended.
-    pub fn resume(&self) {
-        self.suspended.fetch_sub(1, Ordering::SeqCst);
-    }
-
-    /// A connection more, unless its address has as many as may be.
-    pub fn add(&self, peer: IpAddr, per_peer_max: Option<NonZero<u32>>) -> bool {
-        let mut peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
-        let of_peer = peers.entry(peer).or_default();
-        if per_peer_max.is_some_and(|max| *of_peer >= max.get()) {
-            return false;
-        }
-        *of_peer += 1;
-        self.connections.fetch_add(1, Ordering::SeqCst);
-        true
-    }
-
-    /// A connection less. Returns whether somebody waits for it.
-    pub fn remove(&self, peer: IpAddr) -> bool {
-        let mut peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Entry::Occupied(mut of_peer) = peers.entry(peer) {
-            *of_peer.get_mut() -= 1;
-            if *of_peer.get() == 0 {
-                of_peer.remove();
-            }
-        }
-        drop(peers);
-        self.connections.fetch_sub(1, Ordering::SeqCst);
-        self.awaited.swap(false, Ordering::SeqCst)
-    }
 }
 
 /// A driver's place among the others.
@@ -268,39 +178,5 @@ impl Drop for Alarm {
         for mailbox in &self.0 {
             mailbox.send(Mail::Quit);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const PEER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
-
-    #[test]
-    fn whoever_ends_a_connection_of_a_full_service_is_told_to_tell() {
-        let census = Census::default();
-        assert!(census.add(PEER, None));
-        assert!(!census.is_full(2));
-        assert!(census.add(PEER, None));
-        assert!(census.is_full(2));
-        assert!(census.remove(PEER));
-        assert!(!census.remove(PEER));
-        assert_eq!(census.connections(), 0);
-    }
-
-    #[test]
-    fn one_address_has_so_many_and_no_more_and_leaves_nothing_behind() {
-        let (census, two) = (Census::default(), NonZero::new(2));
-        let other = IpAddr::from([10, 0, 0, 1]);
-        assert!(census.add(PEER, two) && census.add(PEER, two));
-        assert!(!census.add(PEER, two));
-        assert!(census.add(other, two));
-        census.remove(PEER);
-        assert!(census.add(PEER, two));
-        for peer in [PEER, PEER, other] {
-            census.remove(peer);
-        }
-        assert!(census.peers.lock().unwrap().is_empty());
     }
 }

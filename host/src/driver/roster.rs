@@ -8,8 +8,9 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
 use super::accept::Listener;
+use super::census::Census;
 use super::control::{Control, Order};
-use super::crew::{Census, Mail};
+use super::crew::Mail;
 use super::instances::Role;
 use super::seats::{Seat, is_spread, shared_instances};
 use super::{Driver, Served};
@@ -111,18 +112,22 @@ impl Roster {
         self.place(service, on_trial, None)
     }
 
-    /// The same for one that takes over the state of the one at those seats.
+    /// The same for one that takes over from another: its state, and its peers as far as limits go.
     fn place(
         &mut self,
         service: Service,
         on_trial: bool,
-        from: Option<Range<usize>>,
+        from: Option<&Placed>,
     ) -> Result<Placed, TooMany> {
         let service = Arc::new(service);
         let count = shared_instances(&service);
         let reactors = self.control.reactors();
         let seats = self.free_seats(count).ok_or(TooMany)?;
-        let census = Arc::new(Census::default());
+        let census = match from {
+            Some(from) => from.census.of_successor(),
+            None => Census::new(seats.start),
+        };
+        let census = Arc::new(census);
         let (sender, started) = channel();
         let spread = is_spread(&service);
         let on_trial = on_trial && spread;
@@ -133,7 +138,7 @@ impl Roster {
                 place,
                 // Each from the one that has its number: with other numbers of instances there is no telling whose state is whose.
                 inherits: from
-                    .as_ref()
+                    .map(|from| &from.seats)
                     .filter(|from| from.len() == count)
                     .map(|from| from.start + (place - seats.start)),
                 service: Arc::clone(&service),
@@ -194,12 +199,14 @@ impl Roster {
         listeners: &[ListenerId],
     ) -> Result<(), String> {
         let mut new = self
-            .place(service, true, Some(placed.seats.clone()))
+            .place(service, true, Some(placed))
             .map_err(|error| error.to_string())?;
         if let Err(error) = new.wait_for_start() {
             self.close(new);
             return Err(error);
         }
+        // Before the first peer comes: whoever ends a connection tells the one that may wait for it.
+        new.census.set_door(new.seats.start);
         for listener in listeners {
             self.repoint(*listener, &new);
         }
