@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use wisted_tests::browser::Browser;
 use wisted_tests::fixture::echo_that;
 use wisted_tests::host::{Builder, Scratch};
+use wisted_tests::serve::{puppet, replace};
 use wisted_tests::{Admin, Client, End, Host};
 
 /// A host and its dashboard.
@@ -18,7 +19,10 @@ struct Watched {
 
 impl Watched {
     fn start(builder: Builder) -> Self {
-        let host = builder.flag("--admin", "tcp:127.0.0.1:0").start();
+        Self::watch(builder.flag("--admin", "tcp:127.0.0.1:0").start())
+    }
+
+    fn watch(host: Host) -> Self {
         let Admin::Tcp(address) = Admin::of(&host) else {
             panic!("it is TCP");
         };
@@ -31,7 +35,16 @@ impl Watched {
     }
 
     fn finish(self) {
-        assert_eq!(self.browser.complaints(), Vec::<String>::new());
+        self.finish_after(&[]);
+    }
+
+    /// The browser has complained of these, and of nothing else.
+    fn finish_after(self, complaints: &[&str]) {
+        let heard = self.browser.complaints();
+        assert_eq!(heard.len(), complaints.len(), "{heard:?}");
+        for (heard, complaint) in heard.iter().zip(complaints) {
+            assert!(heard.contains(complaint), "{heard}");
+        }
         for request in self.browser.requests() {
             let is_ours = request.starts_with(&self.url) || request.starts_with("data:");
             assert!(is_ours, "the page asks for {request}");
@@ -96,7 +109,7 @@ fn a_connection_is_killed_by_its_button() {
     let button = format!("#connections button[aria-label$='from {peer}']");
     browser.click(&button);
     browser.wait_until(&format!(
-        "document.querySelector({button:?}).innerText === 'Sure?'"
+        "document.querySelector({button:?}).innerText === 'Kill?'"
     ));
     // Asked only, it has done nothing yet.
     victim.check_echo("still there\n");
@@ -109,10 +122,64 @@ fn a_connection_is_killed_by_its_button() {
     let focus = "document.querySelector('#connections .kill').focus()";
     browser.evaluate(focus);
     browser.press("Enter");
-    browser.wait_until("document.activeElement.innerText === 'Sure?'");
+    browser.wait_until("document.activeElement.innerText === 'Kill?'");
     browser.press("Enter");
     assert_eq!(neighbour.wait_for_end(), End::Reset);
     watched.finish();
+}
+
+#[test]
+fn services_are_reloaded_and_drained_by_their_buttons() {
+    let scratch = Scratch::new();
+    let services = |limits| {
+        let (stays, goes) = (puppet("stays", limits), puppet("goes", ""));
+        format!("[admin]\nlisten = \"tcp:127.0.0.1:0\"\n\n{stays}{goes}")
+    };
+    let config = scratch.file("wisted.toml", services(""));
+    let mut watched = Watched::watch(Host::serve(&config).start());
+    let (host, browser) = (&watched.host, &mut watched.browser);
+    let mut resident = Client::connect(host.address_of("goes"));
+    resident.check_echo("hello\n");
+
+    // Asked only, it has done nothing yet.
+    replace(&config, services("idle_max = \"1h\""));
+    browser.click("#reload");
+    browser.wait_until("document.querySelector('#reload').innerText === 'Reload?'");
+    browser.click("#reload");
+    browser.wait_until("document.querySelector('#said').innerText === 'Reloaded: changed stays.'");
+    replace(&config, "[services.stays]\n");
+    browser.click("#reload");
+    browser.click("#reload");
+    browser.wait_until(
+        "/^Not reloaded: .*component/s.test(document.querySelector('#said').innerText)",
+    );
+
+    // Nobody is chosen, then another than was asked about.
+    assert_eq!(
+        browser.evaluate("document.querySelector('#drain').disabled"),
+        true
+    );
+    browser.click("#services .pick[title=stays]");
+    browser.click("#drain");
+    browser.wait_until("document.querySelector('#drain').innerText === 'Drain?'");
+    browser.click("#services .pick[title=goes]");
+    browser.wait_until("document.querySelector('#drain').innerText === 'Drain'");
+    browser.click("#drain");
+    browser.click("#drain");
+    browser.wait_until(
+        "document.querySelector('#said').innerText === 'goes takes no new connections.'",
+    );
+    resident.check_echo("at home\n");
+    Client::connect(host.address_of("stays")).check_echo("open\n");
+    resident.finish_sending();
+    assert_eq!(resident.rest(), (Vec::new(), End::Closed));
+    browser.wait_until("!document.querySelector('#services .pick[title=goes]')");
+    assert_eq!(
+        browser.evaluate("document.querySelector('#scope').innerText"),
+        "all services"
+    );
+    // The reload that was refused.
+    watched.finish_after(&["status of 422"]);
 }
 
 #[test]
@@ -287,7 +354,7 @@ fn everything_can_be_reached_by_the_keyboard() {
     client.check_echo("hello\n");
     browser.wait_until(&format!("{ROWS} === 1"));
     let mut reached = Vec::new();
-    for _ in 0..4 {
+    for _ in 0..5 {
         browser.press("Tab");
         let focused = browser.evaluate("document.activeElement.innerText");
         let outline = browser.evaluate("getComputedStyle(document.activeElement).outlineStyle");
@@ -300,8 +367,8 @@ fn everything_can_be_reached_by_the_keyboard() {
         }
     }
     assert_eq!(
-        reached[..4],
-        ["Skip to the services", "Auto", "echo", "Kill"]
+        reached[..5],
+        ["Skip to the services", "Auto", "Reload", "echo", "Kill"]
     );
     drop(client);
     watched.finish();
