@@ -39,6 +39,12 @@ pub enum LoadError {
     /// It is no WebAssembly at all, or damaged.
     #[error("it is not a valid WebAssembly component: {0}")]
     Invalid(String),
+    /// The operating system does not let this process run what it has compiled.
+    #[error(
+        "its machine code cannot be made executable: {0}\n  \
+         fix: run wisted where that is allowed (in systemd without MemoryDenyWriteExecute=, see docs/deploy.md)"
+    )]
+    NotExecutable(String),
     /// It begins with more memory than an instance may have.
     #[error(
         "it needs more memory from the start than an instance may have: {0}\n  fix: give it more with --memory-max"
@@ -150,16 +156,20 @@ fn compile(
     if let (Some(cache), Ok(component)) = (cache, &component) {
         cache.keep(&host.engine, &bytes, component);
     }
-    component.map_err(|error| {
-        let text = chain(&error);
-        if text.contains("core wasm module") || text.contains("not a component") {
-            LoadError::CoreModule
-        } else if let Some(start) = text.find("memory has a minimum byte size") {
-            LoadError::Memory(text[start..].to_owned())
-        } else {
-            LoadError::Invalid(text)
-        }
-    })
+    component.map_err(|error| why_not_compiled(chain(&error)))
+}
+
+/// What a failure to compile means: the compiler only has texts for that.
+fn why_not_compiled(text: String) -> LoadError {
+    if text.contains("core wasm module") || text.contains("not a component") {
+        LoadError::CoreModule
+    } else if let Some(start) = text.find("memory has a minimum byte size") {
+        LoadError::Memory(text[start..].to_owned())
+    } else if text.contains("make memory executable") {
+        LoadError::NotExecutable(text)
+    } else {
+        LoadError::Invalid(text)
+    }
 }
 
 /// The preamble of the binary format: magic, then version 1 and layer 0 for a core module, layer 1 for a component.
@@ -170,4 +180,24 @@ fn is_core_module(bytes: &[u8]) -> bool {
 fn chain(error: &wasmtime::Error) -> String {
     let texts: Vec<_> = error.chain().map(ToString::to_string).collect();
     texts.join(": ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_system_forbids_is_not_the_component_s_fault() {
+        let why = |text: &str| why_not_compiled(text.to_owned());
+        assert!(matches!(
+            why("unable to make memory executable: Permission denied (os error 13)"),
+            LoadError::NotExecutable(_)
+        ));
+        assert!(matches!(why("a core wasm module"), LoadError::CoreModule));
+        assert!(matches!(
+            why("x: memory has a minimum byte size of 2 which exceeds the limit of 1"),
+            LoadError::Memory(text) if text.starts_with("memory has")
+        ));
+        assert!(matches!(why("unexpected end"), LoadError::Invalid(_)));
+    }
 }
