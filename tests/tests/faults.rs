@@ -44,7 +44,7 @@ fn recovers(host: &Serving, name: &str, mut served: Vec<Client>) {
 /// The services' limits together are more than the places that the host has reserved.
 #[test]
 fn no_place_for_an_instance() {
-    let crowds = ["one", "two", "three"];
+    let crowds = ["one", "two", "three", "four"];
     let mut config =
         "[host]\nconnections_max = 10\n\n[defaults.limits]\nconnections_max = 10\n\n".to_owned();
     config += &puppet("good", "");
@@ -54,17 +54,17 @@ fn no_place_for_an_instance() {
     let host = Serving::start(&config);
     let neighbours = Neighbours::start_at(host.address_of("good"), 2);
     let mut served: Vec<Client> = Vec::new();
-    for crowd in &crowds[..2] {
+    for crowd in &crowds[..3] {
         served.extend((0..10).map(|_| host.peer_of(crowd)));
     }
     for client in &mut served {
         client.check_echo("in\n");
     }
-    let some = until_refused(&host, crowds[2]);
+    let some = until_refused(&host, crowds[3]);
     assert!(some.len() < 10, "there is room for all");
-    host.wait_for_complaint(&[crowds[2], "guest failed", "instance"]);
+    host.wait_for_complaint(&[crowds[3], "guest failed", "instance"]);
     served.extend(some);
-    recovers(&host, crowds[2], served);
+    recovers(&host, crowds[3], served);
     neighbours.finish();
     host.finish();
 }
@@ -102,6 +102,33 @@ fn no_memory_for_an_instance() {
     host.wait_for_complaint(&["large", "guest failed", "memory"]);
     recovers(&host, "large", served);
     neighbours.finish();
+    host.finish();
+}
+
+/// As many large instances as there may be, all gone at once, and as many again: what is dropped beside the reactor takes no place
+/// from those that come.
+#[test]
+fn large_instances_that_end_together() {
+    const CONNECTIONS: usize = 30;
+    let large = ECHO.replace(
+        r#"(memory (export "memory") 4)"#,
+        r#"(memory (export "memory") 512)"#,
+    );
+    let scratch = Scratch::new();
+    let large = scratch.file("large.wat", large);
+    let limits = format!("limits = {{ connections_max = {CONNECTIONS} }}");
+    let services = service("large", &large, &limits);
+    let config = format!("[host]\nconnections_max = {CONNECTIONS}\n\n{services}");
+    let host = Serving::start_in(scratch, &config, |builder| builder);
+    for _ in 0..10 {
+        let mut served: Vec<_> = (0..CONNECTIONS).map(|_| host.peer_of("large")).collect();
+        for client in &mut served {
+            client.check_echo("all here\n");
+        }
+    }
+    let log = host.log().so_far();
+    let failed = log.iter().find(|record| record.mentions(&["failed"]));
+    assert!(failed.is_none(), "{failed:?}");
     host.finish();
 }
 

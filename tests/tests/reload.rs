@@ -31,13 +31,12 @@ fn mark(client: &mut Client) -> char {
     char::from(client.receive(1)[0])
 }
 
-/// Waits until new peers get this build: a message to the reactors and a peer are taken in either order.
-fn wait_for_build(address: SocketAddr, expected: char) -> Client {
-    let found = (0..1_000).find_map(|_| {
-        let mut client = Client::connect(address);
-        (mark(&mut client) == expected).then_some(client)
-    });
-    found.unwrap_or_else(|| panic!("nobody gets build {expected}"))
+/// A new peer, which gets this build.
+#[track_caller]
+fn newcomer(address: SocketAddr, expected: char) -> Client {
+    let mut client = Client::connect(address);
+    assert_eq!(mark(&mut client), expected);
+    client
 }
 
 /// Connections that come, echo and go all the time, in a few threads.
@@ -306,24 +305,24 @@ fn services_come_and_go_and_endpoints_move() {
     };
     let start = at("one", &a, first) + &at("two", &b, second);
     let host = Serving::start_in(scratch, &start, |builder| builder);
-    let mut of_one = wait_for_build(first, 'A');
-    let mut of_two = wait_for_build(second, 'B');
+    let mut of_one = newcomer(first, 'A');
+    let mut of_two = newcomer(second, 'B');
 
     // One more.
     let outcome = host.reload(&(start.clone() + &at("three", &a, third)));
     assert_eq!(outcome.field("added"), "three", "{}", outcome.line);
-    let mut of_three = wait_for_build(third, 'A');
+    let mut of_three = newcomer(third, 'A');
 
     // They change places, under the eyes of peers that keep coming.
     let outcome = host.reload(&(at("one", &a, second) + &at("two", &b, first)));
     assert_eq!(outcome.field("changed"), "one, two", "{}", outcome.line);
     assert_eq!(outcome.field("removed"), "three", "{}", outcome.line);
-    wait_for_build(second, 'A');
-    wait_for_build(first, 'B');
+    newcomer(second, 'A');
+    newcomer(first, 'B');
     for resident in [&mut of_one, &mut of_two, &mut of_three] {
         resident.check_echo("still here\n");
     }
-    let refused = (0..1_000).any(|_| std::net::TcpStream::connect(third).is_err());
+    let refused = std::net::TcpStream::connect(third).is_err();
     assert!(refused, "a service that is gone listens");
 
     // One takes what the other leaves, and comes back.
@@ -333,13 +332,13 @@ fn services_come_and_go_and_endpoints_move() {
     );
     let outcome = host.reload(&both);
     assert_eq!(outcome.field("removed"), "two", "{}", outcome.line);
-    wait_for_build(first, 'A');
-    wait_for_build(second, 'A');
+    newcomer(first, 'A');
+    newcomer(second, 'A');
     of_two.check_echo("and on\n");
     let outcome = host.reload(&start);
     assert_eq!(outcome.field("added"), "two", "{}", outcome.line);
-    wait_for_build(second, 'B');
-    wait_for_build(first, 'A');
+    newcomer(second, 'B');
+    newcomer(first, 'A');
     [of_one, of_two, of_three].into_iter().for_each(leave);
     host.finish();
 }
@@ -358,8 +357,8 @@ fn ports_that_were_picked_stay() {
         "limits.memory_max = \"8MiB\"",
     ] {
         host.reload(&(service("one", &a, limits) + &service("two", &b, limits)));
-        wait_for_build(host.address_of("one"), 'A');
-        wait_for_build(host.address_of("two"), 'B');
+        newcomer(host.address_of("one"), 'A');
+        newcomer(host.address_of("two"), 'B');
     }
     host.finish();
 }
@@ -422,7 +421,7 @@ fn limits_on_connections_hold_across_builds() {
     }
     replace(&component, build('B'));
     host.reload_as_it_is();
-    let mut third = wait_for_build(host.address_of("echo"), 'B');
+    let mut third = newcomer(host.address_of("echo"), 'B');
     let mut waiting = host.peer_of("echo");
     host.wait_for_complaint(&["echo", "connections-max"]);
     leave(residents.remove(0));
@@ -525,7 +524,7 @@ fn watched_files_are_read_again() {
     host.wait_for_log("another build", |record| {
         record.message() == "reloaded" && record.field("changed") == "echo"
     });
-    wait_for_build(host.address_of("echo"), 'B');
+    newcomer(host.address_of("echo"), 'B');
     resident.check_echo("at home\n");
 
     let config = host.folder().join("wisted.toml");

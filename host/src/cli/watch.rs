@@ -67,7 +67,9 @@ impl Watch {
         };
         self.roster
             .succeed(&mut self.placed, service, &self.listeners)
-            .map_err(|error| anyhow!("the new build cannot start: {error}"))
+            .map_err(|error| anyhow!("the new build cannot start: {error}"))?;
+        self.roster.settle();
+        Ok(())
     }
 }
 

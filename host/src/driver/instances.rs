@@ -425,6 +425,7 @@ impl Driver {
         for place in [&mut served.instance, &mut served.successor] {
             place.take_if(|at_place| *at_place == key);
         }
+        self.host.drop_instance(instance.guest);
     }
 
     /// Ends the waits of the instances of some roles: the host is stopping.

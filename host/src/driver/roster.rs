@@ -24,6 +24,9 @@ const SEATS_MAX: usize = 65_536;
 /// How much longer than its limits a start may take.
 const START_GRACE: Duration = Duration::from_secs(10);
 
+/// How long drivers may take to do what was decided before it is called done.
+const SETTLE_MAX: Duration = Duration::from_secs(2);
+
 /// Decides which services run. There is one for a [`Crew`](super::Crew).
 #[derive(Debug)]
 pub struct Roster {
@@ -85,6 +88,8 @@ pub(super) enum Change {
     Close(Range<usize>),
     /// From the first driver, when it accepts nobody more for these.
     Retire(Range<usize>),
+    /// Nothing, but that whoever waits is told that all before it is done.
+    Settle(Sender<()>),
 }
 
 impl Roster {
@@ -222,6 +227,21 @@ impl Roster {
         self.leaving.push((placed.seats, placed.census));
     }
 
+    /// Waits until the drivers have done what was decided: from then on a new peer is treated accordingly. A driver whose guest
+    /// computes may be late; after [`SETTLE_MAX`] nobody waits for it any longer.
+    pub fn settle(&self) {
+        let (sender, done) = channel();
+        self.tell_all(|| Change::Settle(sender.clone()));
+        drop(sender);
+        let deadline = clock::now() + SETTLE_MAX;
+        for _ in 0..self.control.reactors() {
+            let left = deadline.saturating_duration_since(clock::now());
+            if done.recv_timeout(left).is_err() {
+                return;
+            }
+        }
+    }
+
     fn free_seats(&mut self, count: usize) -> Option<Range<usize>> {
         let reactors = self.control.reactors();
         let free = self
@@ -311,6 +331,10 @@ impl Driver {
                 self.retire(seats);
             }
             Change::Retire(seats) => self.retire(seats),
+            Change::Settle(done) => {
+                // Whoever waited may have given up.
+                let _ = done.send(());
+            }
         }
     }
 

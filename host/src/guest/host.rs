@@ -10,13 +10,15 @@ use wasmtime::{
 };
 
 use super::imports;
+use super::instance::Instance;
+use super::reaper::Reaper;
 use super::state::GuestState;
 use super::ticker::Ticker;
 
 /// How much the pool of instances holds.
 #[derive(Clone, Copy, Debug)]
 pub struct PoolSize {
-    /// Live instances.
+    /// Live instances, and up to [`REAPED_MAX`](super::REAPED_MAX) that are being dropped.
     pub instances_max: u32,
     /// Stacks. An instance that is called on fibers keeps one from its first call on; without one, an instance that could be
     /// called plainly is, and any other fails. Each takes 2 µs to reserve, and two maps.
@@ -56,6 +58,7 @@ pub struct GuestHost {
     pub(super) plain_linker: Linker<GuestState>,
     pub(super) ticker: Ticker,
     pub(super) stacks: Arc<Stacks>,
+    reaper: Reaper,
 }
 
 /// How many instances may still begin to be called on fibers.
@@ -103,7 +106,13 @@ impl GuestHost {
             plain_linker,
             ticker,
             stacks: Arc::new(Stacks(AtomicU32::new(pool.stacks_max))),
+            reaper: Reaper::start()?,
         }))
+    }
+
+    /// Drops an instance, without making the reactor wait for that where it takes long.
+    pub fn drop_instance(&self, instance: Instance) {
+        self.reaper.drop_instance(instance);
     }
 
     /// Guests may run on this reactor, counted from 0, until [`turn_ends`](Self::turn_ends). Call it at the beginning of each

@@ -41,9 +41,9 @@ enum Life {
     /// Without a fiber: it never waits, and has not been seen computing for longer than its slice.
     Plain(Box<Body>),
     /// On fibers.
-    Fiber(Pin<Box<dyn Future<Output = Fault> + Send>>),
-    /// It has ended.
-    Over,
+    Fiber(Pin<Box<dyn Future<Output = (Fault, Box<Body>)> + Send>>),
+    /// It has ended. What it was made of may be much: whoever has the instance says when, and where, that is dropped.
+    Over { _remains: Option<Box<Body>> },
 }
 
 /// What an instance is made of.
@@ -227,15 +227,24 @@ impl Instance {
             Life::Plain(body) => match body.call(call) {
                 Ok(returned) => self.handler_has_returned(returned),
                 Err(fault) => {
-                    self.life = Life::Over;
+                    if let Life::Plain(body) = self.end() {
+                        self.life = Life::Over {
+                            _remains: Some(body),
+                        };
+                    }
                     Step::Ended(fault)
                 }
             },
-            Life::Fiber(_) | Life::Over => {
+            Life::Fiber(_) | Life::Over { .. } => {
                 self.shared.lock().inbox = Some(call);
                 self.poll()
             }
         }
+    }
+
+    /// Ends the way in which it was called so far.
+    fn end(&mut self) -> Life {
+        std::mem::replace(&mut self.life, Life::Over { _remains: None })
     }
 
     /// Decides whether the next call is a plain one.
@@ -248,7 +257,7 @@ impl Instance {
             if self.stack.is_none() && !body.code.may_wait() {
                 return true;
             }
-            if let Life::Plain(body) = std::mem::replace(&mut self.life, Life::Over) {
+            if let Life::Plain(body) = self.end() {
                 self.life = Life::Fiber(Box::pin(live(body, self.shared.clone())));
             }
         }
@@ -273,8 +282,10 @@ impl Instance {
             return Step::Ended(Fault::limit("the instance has ended".into()));
         };
         let polled = future.as_mut().poll(&mut Context::from_waker(&self.waker));
-        if let Poll::Ready(fault) = polled {
-            self.life = Life::Over;
+        if let Poll::Ready((fault, body)) = polled {
+            self.life = Life::Over {
+                _remains: Some(body),
+            };
             return Step::Ended(fault);
         }
         let mut exchange = self.shared.lock();
@@ -360,11 +371,12 @@ impl Body {
 }
 
 /// The life of an instance on fibers. It ends only by a fault, or by being dropped.
-async fn live(mut body: Box<Body>, shared: Shared) -> Fault {
-    match serve(&mut body, &shared).await {
+async fn live(mut body: Box<Body>, shared: Shared) -> (Fault, Box<Body>) {
+    let fault = match serve(&mut body, &shared).await {
         Ok(refusal) => refused(refusal),
         Err(error) => body.fault(&error),
-    }
+    };
+    (fault, body)
 }
 
 /// Takes calls for ever. Returns the error with which `start` refused.

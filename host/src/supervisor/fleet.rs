@@ -221,6 +221,7 @@ impl Fleet {
         for listening in idle {
             self.roster.unlisten(listening.id);
         }
+        self.roster.settle();
         outcome
     }
 
@@ -234,6 +235,7 @@ impl Fleet {
             self.roster.unlisten(listening.id);
         }
         self.roster.close(running.placed);
+        self.roster.settle();
         true
     }
 

@@ -1,7 +1,7 @@
 //! How much is reserved for how many guests, and what the operating system must allow for it.
 
 use crate::config::{Cache, HostConfig, ServiceConfig};
-use crate::guest::{CodeCache, PoolSize};
+use crate::guest::{CodeCache, PoolSize, REAPED_MAX};
 use crate::limits::Limits;
 use crate::service::Isolation;
 use crate::web::WebLimits;
@@ -24,7 +24,7 @@ pub fn pool_size(host: &HostConfig, services: &[ServiceConfig]) -> PoolSize {
         .filter(|service| service.isolation == Isolation::Service)
         .map(|service| u32::from(service.instances.get()) * SPARE);
     let shared: u32 = shared.fold(0, u32::saturating_add);
-    let instances_max = connections.saturating_add(shared.max(SPARE));
+    let instances_max = connections.saturating_add(shared.max(SPARE) + REAPED_MAX);
     let most = |of: fn(&Limits) -> usize| {
         let most = services.iter().map(|service| of(&service.limits)).max();
         most.unwrap_or_else(|| of(&Limits::default()))
