@@ -9,9 +9,13 @@
 //! tcp:127.0.0.1:0:backlog=4096        port 0: the operating system chooses
 //! ```
 
+mod admin;
+
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::str::FromStr;
+
+pub use admin::AdminEndpoint;
 
 /// How many connections may wait to be accepted when the endpoint doesn't say. Linux cuts it to `net.core.somaxconn`.
 pub const BACKLOG_DEFAULT: u16 = 1024;

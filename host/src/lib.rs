@@ -13,6 +13,7 @@
 //! - [`reactor`]: readiness and sockets;
 //! - [`guest`]: components, instances and traps;
 //! - [`web`], [`side`]: the web client, and the thread that it runs on;
+//! - [`telemetry`]: traces for an operator's collector;
 //! - [`logs`]: how log records are written;
 //! - [`units`]: sizes and durations as people write them;
 //! - [`clock`]: the time.
@@ -34,5 +35,6 @@ pub mod scaffold;
 pub mod service;
 pub mod side;
 pub mod supervisor;
+pub mod telemetry;
 pub mod units;
 pub mod web;

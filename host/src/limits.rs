@@ -56,6 +56,10 @@ pub struct Limits {
     pub write_buffer_max_bytes: usize,
     /// How long unsent bytes may wait without any progress before the connection is closed: its peer does not read.
     pub write_stall_max: Duration,
+    /// Failures of a shared instance in a row before it is not started again for [`broken_pause`](Self::broken_pause).
+    pub failures_in_a_row_max: u32,
+    /// How long a shared instance that fails each time is not tried again, and its peers are turned away.
+    pub broken_pause: Duration,
     /// How long a guest may still run after its only connection is gone.
     pub farewell_max: Duration,
     /// Requests of the service that are under way at once; others wait.
@@ -110,6 +114,8 @@ impl Default for Limits {
             write_buffer_low_bytes: 16 << 10,
             write_buffer_max_bytes: 4 << 20,
             write_stall_max: Duration::from_secs(30),
+            failures_in_a_row_max: 10,
+            broken_pause: Duration::from_secs(300),
             farewell_max: Duration::from_secs(5),
             fetches_max: 16,
             fetches_queued_max: 1_000,
@@ -133,8 +139,6 @@ pub mod per_turn {
     pub const READ_BYTES: usize = 68 << 10;
     /// Queued events that one instance handles.
     pub const CALLS_MAX: u32 = 64;
-    /// Guests resumed that had used up a slice of CPU: with many of them, the others still get every second slice.
-    pub const PREEMPTED_RESUMES_MAX: usize = 1;
     /// Messages taken from the mailbox.
     pub const MAILS_MAX: usize = 1_024;
 }
@@ -175,3 +179,31 @@ pub const STATE_MAX_BYTES: usize = 16 << 20;
 
 /// The most random bytes that a guest gets in one call.
 pub const RANDOM_MAX_BYTES: u32 = 64 << 10;
+
+/// Spans that wait to be sent to the collector. One more is dropped, and counted (`telemetry/courier.rs`). More than
+/// [`Limits::connections_max`] by default, whose connections may all end at once.
+pub const SPANS_QUEUED_MAX: usize = 16_384;
+
+/// The texts of the spans that wait, all together, in bytes. What would exceed it is dropped, and counted.
+pub const SPANS_QUEUED_MAX_BYTES: usize = 8 << 20;
+
+/// The longest text in a span that a guest or a peer has a say in, in bytes; longer ones are cut.
+pub const SPAN_TEXT_MAX_BYTES: usize = 4 << 10;
+
+/// Spans in one request to the collector. When so many wait, they are sent at once.
+pub const SPANS_PER_EXPORT_MAX: usize = 512;
+
+/// How long a span waits for others to be sent with it.
+pub const EXPORT_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long sending may take, with attempts that are repeated.
+pub const EXPORT_MAX: Duration = Duration::from_secs(10);
+
+/// How long spans that are left may hold up the exit.
+pub const EXPORT_AT_EXIT_MAX: Duration = Duration::from_secs(2);
+
+/// How long connecting to the collector may take.
+pub const COLLECTOR_CONNECT_MAX: Duration = Duration::from_secs(5);
+
+/// The longest answer of a collector, in bytes: it says how many spans it did not want, and why.
+pub const COLLECTOR_ANSWER_MAX_BYTES: usize = 64 << 10;

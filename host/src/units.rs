@@ -64,14 +64,33 @@ pub fn memory_bytes(text: &str) -> Result<usize, UnitError> {
         .map_err(|_| UnitError::size(format!("{text} is more than there is")))
 }
 
-/// A number of bytes for people to read: `812 B`, `14.2 KiB`, `17.9 MiB`.
-#[expect(clippy::cast_precision_loss, reason = "rounded to a tenth")]
+/// A number of bytes for people to read: `812 B`, `14.2 KiB`, `3.1 GiB`.
 pub fn size(length_bytes: u64) -> String {
-    match length_bytes {
-        0..1_024 => format!("{length_bytes} B"),
-        1_024..1_048_576 => format!("{:.1} KiB", length_bytes as f64 / 1_024.0),
-        _ => format!("{:.1} MiB", length_bytes as f64 / 1_048_576.0),
+    const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
+    scaled(length_bytes, 1_024.0, &UNITS).unwrap_or_else(|| format!("{length_bytes} B"))
+}
+
+/// A number of things for people to read: `9999`, `12.3 k`, `4.5 M`.
+pub fn count(number: u64) -> String {
+    const UNITS: [&str; 5] = ["k", "M", "G", "T", "P"];
+    let short = scaled(number, 1_000.0, &UNITS).filter(|_| number >= 10_000);
+    short.unwrap_or_else(|| number.to_string())
+}
+
+/// Nothing when it is below the first unit.
+#[expect(clippy::cast_precision_loss, reason = "rounded to a tenth")]
+fn scaled(number: u64, step: f64, units: &[&str]) -> Option<String> {
+    let mut value = number as f64;
+    let mut unit = None;
+    for next in units {
+        // What would be written as a whole step is one of the next unit.
+        if value < step - 0.05 {
+            break;
+        }
+        value /= step;
+        unit = Some(next);
     }
+    unit.map(|unit| format!("{value:.1} {unit}"))
 }
 
 /// A number of bytes as [`bytes()`] reads it, exactly: `64KiB`, `4MiB`, `1000`.
@@ -187,6 +206,15 @@ mod tests {
         assert_eq!(size(812), "812 B");
         assert_eq!(size(14_541), "14.2 KiB");
         assert_eq!(size(18_769_510), "17.9 MiB");
+        assert_eq!(size(1_048_575), "1.0 MiB");
+        assert_eq!(size(3_435_973_837), "3.2 GiB");
+    }
+
+    #[test]
+    fn counts_to_read() {
+        for (number, text) in [(9_999, "9999"), (10_000, "10.0 k"), (1_234_567, "1.2 M")] {
+            assert_eq!(count(number), text);
+        }
     }
 
     #[test]

@@ -130,14 +130,14 @@ impl Admin {
         answer.json()
     }
 
-    /// What the host says of its only service.
+    /// What the host says of its only service, or of the first by name.
     #[must_use]
     #[track_caller]
     pub fn service(&self) -> Value {
         self.json("/api/v1/status")["services"][0].clone()
     }
 
-    /// Asks for the status until its only service is as wanted.
+    /// Asks for the status until its only service, or the first by name, is as wanted.
     #[track_caller]
     pub fn wait_for(&self, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
         let deadline = Instant::now() + PATIENCE;

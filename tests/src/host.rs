@@ -49,6 +49,7 @@ fn prepare(command: &mut Command) {
         .env("XDG_CACHE_HOME", workspace::cache())
         .env("WISTED_TOOLCHAINS", workspace::toolchains())
         .env_remove("RUST_LOG")
+        .env_remove("OTEL_EXPORTER_OTLP_ENDPOINT")
         .stdin(Stdio::null());
 }
 

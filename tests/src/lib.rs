@@ -7,6 +7,7 @@
 //! - [`browser`]: headless Chromium;
 //! - [`client`]: a peer, and [`neighbours`]: peers that must notice nothing;
 //! - [`web`]: the pages that guests fetch;
+//! - [`collector`]: what takes traces;
 //! - [`admin`]: a client of the admin endpoint;
 //! - [`conformance`]: the scripts that every language's guest is tested with;
 //! - [`fixture`]: guests in the text format;
@@ -17,6 +18,7 @@
 pub mod admin;
 pub mod browser;
 pub mod client;
+pub mod collector;
 pub mod conformance;
 pub mod fixture;
 pub mod host;
@@ -32,6 +34,7 @@ use std::time::Duration;
 
 pub use admin::Admin;
 pub use client::{Client, End};
+pub use collector::Collector;
 pub use host::Host;
 pub use neighbours::Neighbours;
 pub use serve::Serving;

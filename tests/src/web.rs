@@ -27,7 +27,7 @@ use crate::host::Scratch;
 type Body = UnsyncBoxBody<Bytes, Infallible>;
 
 /// What the server has seen, in order: `GET /fixed` when a request arrives, and `GET /fixed x-wisted: 1` if
-/// it has that header; `aborted /slow/a` when its peer gives it up.
+/// it has that header, or `traceparent`; `aborted /slow/a` when its peer gives it up.
 #[derive(Clone, Default)]
 struct Seen(Arc<(Mutex<Vec<String>>, Condvar)>);
 
@@ -234,11 +234,13 @@ async fn answer(
 ) -> Result<Response<Body>, Infallible> {
     let path = request.uri().path().to_owned();
     pages.seen.add(format!("{} {path}", request.method()));
-    if let Some(value) = request.headers().get("x-wisted") {
-        let value = value.to_str().unwrap_or("?");
-        pages
-            .seen
-            .add(format!("{} {path} x-wisted: {value}", request.method()));
+    for name in ["x-wisted", "traceparent"] {
+        if let Some(value) = request.headers().get(name) {
+            let value = value.to_str().unwrap_or("?");
+            pages
+                .seen
+                .add(format!("{} {path} {name}: {value}", request.method()));
+        }
     }
     if let Some(name) = path.strip_prefix("/slow/") {
         let mut notice = AbortNotice {

@@ -12,7 +12,7 @@ use serde_json::Value;
 use wisted_tests::fixture::{ECHO, echo_that};
 use wisted_tests::host::{self, Builder, Scratch};
 use wisted_tests::programs::program;
-use wisted_tests::{Admin, Client, End, Host, workspace};
+use wisted_tests::{Admin, Client, Collector, End, Host, workspace};
 
 /// A host with a socket in a folder of its own.
 struct Socket {
@@ -216,7 +216,12 @@ fn failures_are_told_with_their_backtrace() {
 fn metrics_are_as_prometheus_wants_them() {
     let promtool = program("promtool", "prometheus");
     let socket = Socket::new();
-    let (host, admin) = socket.start(Host::run("hostile").flag("--reactors", "2"));
+    let collector = Collector::start();
+    let (host, admin) = socket.start(
+        Host::run("hostile")
+            .flag("--reactors", "2")
+            .flag("--otlp-endpoint", collector.url()),
+    );
     let mut client = host.connect();
     client.check_echo("hello\n");
     let mut offender = host.connect();
@@ -253,6 +258,7 @@ fn metrics_are_as_prometheus_wants_them() {
         "wisted_build_info{version=\"0.1.0\"} 1",
         "wisted_reactor_up{reactor=\"1\"} 1",
         "wisted_guest_failures_total{service=\"hostile\"} 1",
+        "wisted_trace_spans_dropped_total 0",
         "wisted_service_condition{service=\"hostile\",condition=\"up\"} 1",
         "wisted_service_condition{service=\"hostile\",condition=\"broken\"} 0",
     ] {

@@ -157,10 +157,14 @@ fn check(breaches: &[String]) {
 
 #[test]
 fn each_library_is_named_in_one_room() {
-    const WALLS: [(&str, &str); 9] = [
+    const WALLS: [(&str, &str); 13] = [
         ("axum", "admin"),
         ("crossterm", "cli"),
         ("hyper_util", "admin"),
+        ("opentelemetry", "telemetry"),
+        ("opentelemetry_http", "telemetry"),
+        ("opentelemetry_otlp", "telemetry"),
+        ("opentelemetry_sdk", "telemetry"),
         ("prometheus", "admin"),
         ("mio", "reactor"),
         ("signal_hook_mio", "reactor"),
@@ -206,7 +210,7 @@ fn only_the_clock_reads_a_clock() {
 #[test]
 fn data_flows_one_way() {
     // What stands further up, and so must not be known.
-    const UPWARDS: [(&str, &[&str]); 8] = [
+    const UPWARDS: [(&str, &[&str]); 9] = [
         (
             "admin",
             &["build", "cli", "guest", "reactor", "supervisor", "web"],
@@ -227,6 +231,7 @@ fn data_flows_one_way() {
                 "service",
                 "side",
                 "supervisor",
+                "telemetry",
                 "web",
             ],
         ),
@@ -244,6 +249,7 @@ fn data_flows_one_way() {
                 "service",
                 "side",
                 "supervisor",
+                "telemetry",
                 "web",
             ],
         ),
@@ -258,6 +264,7 @@ fn data_flows_one_way() {
                 "reactor",
                 "side",
                 "supervisor",
+                "telemetry",
             ],
         ),
         (
@@ -270,6 +277,21 @@ fn data_flows_one_way() {
                 "driver",
                 "guest",
                 "reactor",
+                "supervisor",
+                "telemetry",
+            ],
+        ),
+        (
+            "telemetry",
+            &[
+                "admin",
+                "build",
+                "cli",
+                "config",
+                "driver",
+                "guest",
+                "reactor",
+                "service",
                 "supervisor",
             ],
         ),

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Rlimit, prlimit};
 
+use wisted_tests::admin::Admin;
 use wisted_tests::host::Scratch;
 use wisted_tests::programs::program;
 use wisted_tests::serve::{places, puppet, replace, service};
@@ -325,5 +326,47 @@ fn a_crash_and_a_start_with_a_warm_cache() {
     let compiled = compiled.iter().any(|one| one.mentions(&["compiling"]));
     assert!(!compiled, "{}", host.log().tail());
     drop(all_answer(&places));
+    host.finish();
+}
+
+/// An instance that fails each time: its peers are turned away at once, the status says why, neighbours notice nothing, and a
+/// reload with other limits or another build ends that.
+#[test]
+fn a_shared_instance_that_fails_each_time() {
+    const FAILURES: usize = 3;
+    let config = |mood: &str| {
+        let limits = format!("failures_in_a_row_max = {FAILURES}, broken_pause = \"1h\"");
+        let bad = puppet("bad", &limits)
+            + "isolation = \"service\"\nconfig = { mood = \""
+            + mood
+            + "\" }\n\n";
+        format!("[admin]\nlisten = \"tcp:0\"\n\n{}{bad}", puppet("good", ""))
+    };
+    let host = Serving::start(&config("dull"));
+    let admin = Admin::of(&host);
+    let neighbours = Neighbours::start_at(host.address_of("good"), 4);
+    for _ in 0..FAILURES {
+        // Until the instance has been started again, this one waits to be accepted.
+        let mut offender = host.peer_of("bad");
+        offender.check_echo("served\n");
+        offender.send("do trap\n");
+        assert_eq!(offender.rest().1, End::Reset);
+    }
+    host.wait_for_complaint(&["bad", "fails each time", "turned away"]);
+    for _ in 0..10 {
+        assert!(!host.peer_of("bad").echoes(b"anybody?\n"));
+    }
+    // Of all services by name, it is the first.
+    let bad = admin.wait_for("broken", |bad| bad["condition"] == "broken");
+    let cause = &bad["recent_failures"][0];
+    assert_eq!(
+        (&cause["kind"], &cause["handler"]),
+        (&"trap".into(), &"data-received".into())
+    );
+    let outcome = host.reload(&config("cheerful"));
+    assert_eq!(outcome.field("changed"), "bad", "{}", outcome.line);
+    host.peer_of("bad").check_echo("served again\n");
+    admin.wait_for("up", |bad| bad["condition"] == "up");
+    neighbours.finish();
     host.finish();
 }

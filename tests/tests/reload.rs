@@ -167,7 +167,7 @@ fn nobody_notices_reloads(more: &str) {
     for reload in 1..=RELOADS {
         replace(&component, build(if reload % 2 == 0 { 'A' } else { 'B' }));
         let outcome = host.reload_as_it_is();
-        assert_eq!(outcome.field("succeeded"), "echo", "{}", outcome.line);
+        assert_eq!(outcome.field("changed"), "echo", "{}", outcome.line);
         traffic.wait_for(50);
         resident.check_echo("at home\n");
     }
@@ -206,7 +206,7 @@ fn a_new_instance_takes_over_what_the_old_one_leaves() {
         // The same bytes, at another time: another build, as far as anybody can tell.
         replace(&chat, &component);
         let outcome = host.reload_as_it_is();
-        assert_eq!(outcome.field("succeeded"), "chat", "{}", outcome.line);
+        assert_eq!(outcome.field("changed"), "chat", "{}", outcome.line);
         let greeting = format!("* you are {number}, with 0 others here");
         assert_eq!(host.peer_of("chat").line(), greeting);
     }
@@ -219,7 +219,7 @@ fn a_new_instance_takes_over_what_the_old_one_leaves() {
 fn is_rolled_back(host: &Serving, resident: &mut Client, config: &str, words: &[&str]) {
     let outcome = host.reload(config);
     assert_eq!(outcome.field("failed"), "1", "{}", outcome.line);
-    assert_eq!(outcome.field("succeeded"), "", "{}", outcome.line);
+    assert_eq!(outcome.field("changed"), "", "{}", outcome.line);
     let all = [&["it goes on as it was", "guest"], words].concat();
     host.wait_for_complaint(&all);
     resident.check_echo("unharmed\n");
@@ -249,7 +249,7 @@ fn what_cannot_start_is_rolled_back() {
         rolled_back(&of("at = \"start\", do = \"spin\""), &["cpu"]);
         // What is right again is taken.
         let outcome = host.reload(&of("mood = \"better\""));
-        assert_eq!(outcome.field("succeeded"), "guest", "{}", outcome.line);
+        assert_eq!(outcome.field("changed"), "guest", "{}", outcome.line);
         resident.check_echo("still there\n");
         drop(resident);
         host.finish();
@@ -284,7 +284,7 @@ fn a_wrong_configuration_changes_nothing() {
     let said = host.reload_as_it_is();
     assert!(said.mentions(&["nothing has changed", "cannot be read"]));
     let outcome = host.reload(&config);
-    for field in ["added", "succeeded", "changed", "removed"] {
+    for field in ["added", "changed", "removed"] {
         assert_eq!(outcome.field(field), "", "{}", outcome.line);
     }
     drop(resident);
@@ -475,5 +475,45 @@ fn an_old_shared_instance_ends_with_its_last_connection() {
     assert!(new.ask("do config").contains("better"));
     assert_eq!(stopped(&host), 1);
     drop(new);
+    host.finish();
+}
+
+/// With `--watch` a changed component or configuration is an order to reload, and a wrong one changes nothing.
+#[test]
+fn watched_files_are_read_again() {
+    let scratch = Scratch::new();
+    let component = scratch.file("echo.wat", build('A'));
+    let echo = service("echo", &component, "");
+    let host = Serving::start_in(scratch, &quiet(&echo), |builder| builder.arg("--watch"));
+    let mut resident = host.peer_of("echo");
+    assert_eq!(mark(&mut resident), 'A');
+
+    replace(&component, build('B'));
+    host.wait_for_log("another build", |record| {
+        record.message() == "reloaded" && record.field("changed") == "echo"
+    });
+    wait_for_build(host.address_of("echo"), 'B');
+    resident.check_echo("at home\n");
+
+    let config = host.folder().join("wisted.toml");
+    replace(
+        &config,
+        quiet(&(echo.clone() + &service("second", &component, ""))),
+    );
+    let outcome = host.wait_for_log("a service more", |record| {
+        record.message() == "reloaded" && record.field("added") == "second"
+    });
+    assert_eq!(outcome.field("changed"), "", "{}", outcome.line);
+
+    replace(&config, quiet(&echo).replace("component", "compnent"));
+    host.wait_for_complaint(&["nothing has changed", "compnent"]);
+    assert_eq!(mark(&mut host.peer_of("echo")), 'B');
+    resident.check_echo("still at home\n");
+
+    replace(&config, quiet(&echo));
+    host.wait_for_log("a service less", |record| {
+        record.message() == "reloaded" && record.field("removed") == "second"
+    });
+    leave(resident);
     host.finish();
 }

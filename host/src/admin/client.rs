@@ -14,9 +14,9 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout;
 
-use super::endpoint::AdminEndpoint;
 use super::guard::ADMIN_HEADER;
 use super::model::Problem;
+use crate::endpoint::AdminEndpoint;
 
 /// How long a host may take to take a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);

@@ -13,9 +13,9 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::endpoint::AdminEndpoint;
 use super::model::Problem;
 use super::server::Settings;
+use crate::endpoint::AdminEndpoint;
 
 /// A page of another site cannot send it without asking first, and is never answered that it may.
 pub(super) const ADMIN_HEADER: HeaderName = HeaderName::from_static("wisted-admin");

@@ -8,7 +8,7 @@ use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt}
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
-use super::endpoint::AdminEndpoint;
+use crate::endpoint::AdminEndpoint;
 
 /// A socket that listens. It does not block.
 #[derive(Debug)]

@@ -11,6 +11,7 @@ use prometheus::{Error, TextEncoder};
 use super::gather::Gathered;
 use super::model::{CONDITIONS, NANOS_PER_SECOND, added_up, condition_name};
 use crate::driver::ServiceReport;
+use crate::telemetry::SpanCounts;
 
 /// The text format's.
 pub(super) const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
@@ -138,7 +139,7 @@ const OF_SERVICES: [(&str, MetricType, &str, Figure); 9] = [
 ///
 /// # Errors
 /// Only when a family breaks the format's rules: a mistake in this file.
-pub(super) fn text(gathered: &Gathered) -> Result<String, Error> {
+pub(super) fn text(gathered: &Gathered, spans: Option<SpanCounts>) -> Result<String, Error> {
     let mut families = vec![build_info(), reactors(gathered)];
     for (name, kind, help, figure) in OF_REACTORS {
         let parts = gathered.reports.iter().flat_map(|report| {
@@ -163,6 +164,7 @@ pub(super) fn text(gathered: &Gathered) -> Result<String, Error> {
     }
     families.push(conditions(services.values()));
     families.push(call_durations(services.values()));
+    families.extend(spans.into_iter().flat_map(of_spans));
     families.extend(ProcessCollector::for_self().collect());
     // A family without metrics is an error to the encoder: without services there are such.
     families.retain(|family| !family.get_metric().is_empty());
@@ -177,6 +179,25 @@ fn build_info() -> MetricFamily {
         "Always 1; its label says which Wisted it is.",
         vec![metric(MetricType::GAUGE, &labels, 1.0)],
     )
+}
+
+fn of_spans(spans: SpanCounts) -> [MetricFamily; 2] {
+    let total = |name: &str, help: &str, of: u64| {
+        let metrics = vec![metric(MetricType::COUNTER, &[], count(of))];
+        family(name, MetricType::COUNTER, help, metrics)
+    };
+    [
+        total(
+            "wisted_trace_spans_sent_total",
+            "Spans that the collector of traces has taken.",
+            spans.sent,
+        ),
+        total(
+            "wisted_trace_spans_dropped_total",
+            "Spans that the collector of traces has not taken, or that found no room in the queue.",
+            spans.dropped,
+        ),
+    ]
 }
 
 fn reactors(gathered: &Gathered) -> MetricFamily {
@@ -317,7 +338,15 @@ mod tests {
             silent: vec![0],
             ended: Vec::new(),
         };
-        let text = text(&gathered).unwrap();
+        let spans = SpanCounts {
+            sent: 3,
+            dropped: 1,
+        };
+        let text = text(&gathered, Some(spans)).unwrap();
+        assert!(
+            text.contains("\nwisted_trace_spans_dropped_total 1\n"),
+            "{text}"
+        );
         assert!(
             text.contains("wisted_reactor_up{reactor=\"0\"} 0"),
             "{text}"

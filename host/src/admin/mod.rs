@@ -1,14 +1,13 @@
 //! The admin endpoint: what an operator asks a running host, and orders it, over HTTP on a Unix socket or TCP. It runs on the side
 //! thread and knows drivers by their [`Control`] alone; what a reload or a drain does is its [`Operations`]' affair.
 //!
-//! - [`endpoint`](AdminEndpoint): where it is; `listener.rs`: its socket;
+//! - `listener.rs`: its socket, at an [`AdminEndpoint`](crate::endpoint::AdminEndpoint);
 //! - `server.rs`: connections and their limits; `guard.rs`: which requests are let in; `routes.rs`: what is answered;
 //! - `gather.rs`: the reactors' answers; [`model`]: those as JSON; `metrics.rs`: as Prometheus reads them; `dashboard.html`: as
 //!   people see them;
 //! - [`Client`]: the other side, for the commands.
 
 mod client;
-mod endpoint;
 mod gather;
 mod guard;
 mod listener;
@@ -17,10 +16,13 @@ pub mod model;
 mod routes;
 mod server;
 
+use std::net::SocketAddr;
+
 use crate::driver::Control;
+use crate::service::Isolation;
+use crate::telemetry::SpanCounts;
 
 pub use client::{Client, ClientError};
-pub use endpoint::AdminEndpoint;
 pub use model::{ReloadFailure, ReloadOutcome};
 pub use server::{Server, Settings, StartError};
 
@@ -35,6 +37,9 @@ pub trait Operations: Send + Sync + 'static {
 
     /// Whether the host as a whole has started. Whether each service serves is asked of the reactors.
     fn is_ready(&self) -> bool;
+
+    /// What became of the spans of traces, if they are made.
+    fn spans(&self) -> Option<SpanCounts>;
 
     /// Reads the configuration and what it names again, and serves it. May take as long as it takes; it is called once at a time.
     ///
@@ -57,9 +62,20 @@ pub struct ServiceFacts {
     /// As reports name it.
     pub name: String,
     /// Where it listens, with the ports that it got.
-    pub endpoints: Vec<String>,
+    pub addresses: Vec<SocketAddr>,
     /// Where its component is, or its source.
     pub component: String,
-    /// `connection` or `service`.
-    pub isolation: &'static str,
+    /// See [`Isolation`].
+    pub isolation: Isolation,
+    /// It runs by itself and serves nobody.
+    pub is_program: bool,
+}
+
+impl ServiceFacts {
+    /// Where it listens, as endpoints are written: `tcp:127.0.0.1:8000`.
+    #[must_use]
+    pub fn endpoints(&self) -> Vec<String> {
+        let endpoint = |address: &SocketAddr| format!("tcp:{address}");
+        self.addresses.iter().map(endpoint).collect()
+    }
 }

@@ -213,10 +213,10 @@ pub(super) fn services(
                     ..Service::default()
                 },
             };
+            service.endpoints = facts.endpoints();
             service.name = facts.name;
-            service.endpoints = facts.endpoints;
             service.component = facts.component;
-            service.isolation = facts.isolation.to_owned();
+            service.isolation = isolation_name(facts.isolation).to_owned();
             service
         })
         .collect();
@@ -379,7 +379,7 @@ pub(super) const CONDITIONS: [Condition; 5] = [
 ];
 
 /// As it is written and read.
-pub fn isolation_name(isolation: Isolation) -> &'static str {
+fn isolation_name(isolation: Isolation) -> &'static str {
     match isolation {
         Isolation::Connection => "connection",
         Isolation::Service => "service",
@@ -414,9 +414,10 @@ mod tests {
     fn a_service_that_no_reactor_knows_is_not_ready() {
         let facts = ServiceFacts {
             name: "echo".into(),
-            endpoints: vec!["tcp:127.0.0.1:1".into()],
+            addresses: vec![([127, 0, 0, 1], 1).into()],
             component: "echo.wasm".into(),
-            isolation: "connection",
+            isolation: Isolation::Connection,
+            is_program: false,
         };
         let services = services(vec![facts], &[], false);
         assert_eq!(services[0].name, "echo");

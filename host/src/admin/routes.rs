@@ -139,7 +139,7 @@ async fn readyz(State(shared): State<Shared>) -> Response {
 
 async fn metrics(State(shared): State<Shared>) -> Response {
     let gathered = shared.gather(ANSWER_TIMEOUT).await;
-    match metrics::text(&gathered) {
+    match metrics::text(&gathered, shared.operations.spans()) {
         Ok(text) => ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response(),
         Err(error) => {
             tracing::error!(%error, "the metrics cannot be written");

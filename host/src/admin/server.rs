@@ -17,9 +17,9 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio_io_timeout::TimeoutWriter;
 
 use super::Operations;
-use super::endpoint::AdminEndpoint;
 use super::listener::{Listener, SocketFile, listen};
 use super::routes;
+use crate::endpoint::AdminEndpoint;
 
 /// Connections at once. Others wait to be accepted; the limits below say for how long at most.
 const CONNECTIONS_MAX: usize = 64;

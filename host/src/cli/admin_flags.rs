@@ -7,9 +7,11 @@ use anyhow::{Result, bail};
 use clap::Args;
 
 use super::watch::{self, Watch};
-use wisted::admin::{AdminEndpoint, Operations, ReloadOutcome, Server, ServiceFacts, Settings};
+use wisted::admin::{Operations, ReloadOutcome, Server, ServiceFacts, Settings};
 use wisted::driver::Control;
+use wisted::endpoint::AdminEndpoint;
 use wisted::side::Side;
+use wisted::telemetry::{SpanCounts, Traces};
 
 // No text for people: it would take the place of the command's own.
 #[derive(Debug, Args)]
@@ -57,6 +59,7 @@ pub(super) struct OneService {
     /// Nothing for programs, which run once.
     pub source: Option<Arc<Mutex<Watch>>>,
     pub is_stopping: AtomicBool,
+    pub traces: Option<Traces>,
 }
 
 impl OneService {
@@ -79,6 +82,10 @@ impl Operations for OneService {
 
     fn is_ready(&self) -> bool {
         !self.is_stopping.load(Ordering::Relaxed)
+    }
+
+    fn spans(&self) -> Option<SpanCounts> {
+        self.traces.as_ref().map(Traces::counts)
     }
 
     fn reload(&self) -> Result<ReloadOutcome, String> {

@@ -1,33 +1,4 @@
-//! Figures for people to read, short and with their unit; and texts that somebody else wrote, made harmless.
-
-/// A number of bytes: `812 B`, `14.2 KiB`, `3.1 GiB`.
-pub(super) fn size(bytes: u64) -> String {
-    const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
-    scaled(bytes, 1_024.0, &UNITS).unwrap_or_else(|| format!("{bytes} B"))
-}
-
-/// A number of things: `9999`, `12.3 k`, `4.5 M`.
-pub(super) fn count(number: u64) -> String {
-    const UNITS: [&str; 5] = ["k", "M", "G", "T", "P"];
-    let short = scaled(number, 1_000.0, &UNITS).filter(|_| number >= 10_000);
-    short.unwrap_or_else(|| number.to_string())
-}
-
-/// Nothing when it is below the first unit.
-#[expect(clippy::cast_precision_loss, reason = "rounded to a tenth")]
-fn scaled(number: u64, step: f64, units: &[&str]) -> Option<String> {
-    let mut value = number as f64;
-    let mut unit = None;
-    for next in units {
-        // What would be written as a whole step is one of the next unit.
-        if value < step - 0.05 {
-            break;
-        }
-        value /= step;
-        unit = Some(next);
-    }
-    unit.map(|unit| format!("{value:.1} {unit}"))
-}
+//! Times for people to read, short and with their unit; and texts that somebody else wrote, made harmless.
 
 /// A short time: `250 ns`, `1.2 µs`, `12.0 ms`, `3.1 s`; longer ones as [`age`].
 pub(super) fn time(seconds: f64) -> String {
@@ -76,22 +47,6 @@ fn is_obeyed(symbol: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn sizes_and_counts() {
-        for (bytes, text) in [
-            (0, "0 B"),
-            (1_023, "1023 B"),
-            (1_024, "1.0 KiB"),
-            (1_048_575, "1.0 MiB"),
-            (3_435_973_837, "3.2 GiB"),
-        ] {
-            assert_eq!(size(bytes), text);
-        }
-        for (number, text) in [(9_999, "9999"), (10_000, "10.0 k"), (1_234_567, "1.2 M")] {
-            assert_eq!(count(number), text);
-        }
-    }
 
     #[test]
     fn times() {

@@ -15,6 +15,7 @@ mod run;
 mod serve;
 mod table;
 mod top;
+mod trace_flags;
 mod watch;
 
 use std::num::NonZero;
@@ -28,6 +29,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use admin_flags::AdminFlags;
 use limit_flags::LimitFlags;
 use operate::OperateCommand;
+use trace_flags::TraceFlags;
 use wisted::endpoint::Endpoint;
 use wisted::logs::LogFormat;
 use wisted::service::{Choice, Isolation, Recycle};
@@ -168,6 +170,9 @@ struct RunArgs {
     admin: AdminFlags,
 
     #[command(flatten)]
+    traces: TraceFlags,
+
+    #[command(flatten)]
     logs: LogFlags,
 }
 
@@ -195,6 +200,9 @@ struct ServeArgs {
     /// Reload when the configuration or a component changes; SIGHUP is an order to reload in any case
     #[arg(long)]
     watch: bool,
+
+    #[command(flatten)]
+    traces: TraceFlags,
 
     /// The shape of log records, instead of what the configuration says
     #[arg(long, value_enum, help_heading = "Logs")]

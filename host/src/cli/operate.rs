@@ -10,12 +10,14 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use url::Url;
 
-use super::figures::{age, count, harmless, size, time};
+use super::figures::{age, harmless, time};
 use super::table::{Side, Table};
-use super::{error_label, top, units};
+use super::{error_label, top};
 use wisted::admin::model::{Connection, Connections, Service, ServiceFailure, Status};
-use wisted::admin::{AdminEndpoint, Client, ReloadOutcome};
+use wisted::admin::{Client, ReloadOutcome};
 use wisted::clock;
+use wisted::endpoint::AdminEndpoint;
+use wisted::units::{self, count, size};
 
 /// The commands.
 #[derive(Debug, Subcommand)]

@@ -1,7 +1,6 @@
 //! `wisted run`: one guest becomes a service, and the driver runs until it is asked to stop.
 
 use std::io::{IsTerminal, Write};
-use std::net::SocketAddr;
 use std::num::NonZero;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
@@ -11,8 +10,8 @@ use anyhow::{Context, Result, anyhow, bail};
 use super::admin_flags::OneService;
 use super::guest_file::{cache_of, say};
 use super::watch::Watch;
-use super::{RunArgs, error_label};
-use wisted::admin::{ServiceFacts, model::isolation_name};
+use super::{RunArgs, error_label, trace_flags};
+use wisted::admin::ServiceFacts;
 use wisted::config::{GuestValue, HostConfig, ServiceConfig};
 use wisted::driver::{Crew, Exit};
 use wisted::endpoint::Endpoint;
@@ -30,6 +29,7 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode> {
     let limits = args.limits.limits().map_err(|error| anyhow!(error))?;
     let grants = Grants::parse(&args.allow_fetch).context("--allow-fetch")?;
     let admin = args.admin.settings()?;
+    let collector = args.traces.collector()?;
     let file = ComponentFile::find(&args.guest.path, &mut say)?;
     let _log_guard = logs::start(args.logs.log_format.into(), &args.logs.log)
         .map_err(|error| anyhow!("--log {:?}: {error}", args.logs.log))?;
@@ -82,7 +82,11 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode> {
     let addresses: Vec<_> = bound.iter().map(Bound::address).collect();
     let reactors = Crew::useful_reactors(&loaded, reactors);
     let crew = Crew::new(loader.host(), drain_max, reactors);
-    let crew = crew.context("the reactors cannot be started")?;
+    let mut crew = crew.context("the reactors cannot be started")?;
+    let traces = trace_flags::start(loader.side(), collector, 1.0)?;
+    if let Some(traces) = &traces {
+        crew.trace(traces);
+    }
     let mut roster = crew.roster();
     let placed = roster.add(loaded, false)?;
     let listen = |bound| roster.listen(bound, &placed);
@@ -99,25 +103,24 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode> {
     if args.watch {
         Watch::start(&source).context("--watch")?;
     }
+    let facts = ServiceFacts {
+        name: file.name.clone(),
+        addresses,
+        component: file.path.display().to_string(),
+        isolation: service.isolation,
+        is_program: !serves,
+    };
     if serves {
-        say_what_is_served(&file.name, &service, reactors, &addresses);
+        say_what_is_served(&facts, &service, reactors);
     } else if std::io::stdout().is_terminal() {
         print(&format!("running {}\n", file.name));
     }
-    let facts = ServiceFacts {
-        name: file.name.clone(),
-        endpoints: addresses
-            .iter()
-            .map(|address| format!("tcp:{address}"))
-            .collect(),
-        component: file.path.display().to_string(),
-        isolation: isolation_name(service.isolation),
-    };
     let one_service = OneService {
         facts,
         control,
         source: serves.then_some(source),
         is_stopping: false.into(),
+        traces: traces.clone(),
     };
     let _admin = admin
         .map(|settings| one_service.administer(loader.side(), settings))
@@ -125,6 +128,7 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode> {
     // WASI's timers are created on the reactors' threads and run on the side thread.
     let exit = crew.run(|| loader.side().handle().enter());
     let exit = exit.context("a reactor failed")?;
+    trace_flags::finish(traces.as_ref(), &exit);
     Ok(exit_code(&exit))
 }
 
@@ -202,34 +206,21 @@ fn sorted_config(mut config: Vec<(String, String)>) -> Result<Vec<(String, Guest
 }
 
 /// A line that says what is served where and how.
-pub(super) fn say_what_is_served(
-    name: &str,
-    service: &ServiceConfig,
-    reactors: usize,
-    addresses: &[SocketAddr],
-) {
+pub(super) fn say_what_is_served(facts: &ServiceFacts, service: &ServiceConfig, reactors: usize) {
     let reactors = match reactors {
         1 => String::new(),
         several => format!(", {several} reactors"),
     };
     let mut text = format!(
-        "serving {name} on {} ({}{reactors})\n",
-        places(addresses),
+        "serving {} on {} ({}{reactors})\n",
+        facts.name,
+        facts.endpoints().join(", "),
         instances(service)
     );
     if std::io::stdout().is_terminal() {
         text += "Ctrl-C stops it\n";
     }
     print(&text);
-}
-
-/// Addresses as they would be written to listen there.
-pub(super) fn places(addresses: &[SocketAddr]) -> String {
-    let places: Vec<_> = addresses
-        .iter()
-        .map(|address| format!("tcp:{address}"))
-        .collect();
-    places.join(", ")
 }
 
 /// How connections share instances.

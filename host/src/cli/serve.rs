@@ -8,11 +8,11 @@ use anyhow::{Context, Result, anyhow};
 use listenfd::ListenFd;
 
 use super::guest_file::say;
-use super::run::{exit_code, instances, places, print};
-use super::{ServeArgs, problems};
-use wisted::admin::{AdminEndpoint, Server, Settings};
+use super::run::{exit_code, instances, print};
+use super::{ServeArgs, problems, trace_flags};
+use wisted::admin::{Server, Settings};
 use wisted::clock;
-use wisted::config::{Admin, Config, ConfigError};
+use wisted::config::{Config, ConfigError};
 use wisted::driver::{Bound, Hangups};
 use wisted::logs;
 use wisted::side::Side;
@@ -31,6 +31,7 @@ pub(super) fn serve(args: &ServeArgs) -> Result<ExitCode> {
     let filter = args.log.clone().unwrap_or_else(|| config.log.filter());
     let _log_guard =
         logs::start(format, &filter).map_err(|error| anyhow!("--log {filter:?}: {error}"))?;
+    let collector = args.traces.collector()?;
     pool::raise_descriptor_limit();
 
     let watched = watched.map(|watched| watched.and_components(&config));
@@ -47,7 +48,13 @@ pub(super) fn serve(args: &ServeArgs) -> Result<ExitCode> {
         mut crew,
         fleet,
     } = started;
-    let keeper = Keeper::start(fleet, &config, hangups, watched);
+    let collector = collector.or_else(|| config.telemetry.collector.clone());
+    let ratio = config.telemetry.sample_ratio;
+    let traces = trace_flags::start(loader.side(), collector, ratio)?;
+    if let Some(traces) = &traces {
+        crew.trace(traces);
+    }
+    let keeper = Keeper::start(fleet, &config, hangups, watched, traces.clone());
     let keeper = keeper.context("the thread that keeps the services cannot be started")?;
     let admin = administer(&config, &keeper, loader.side())?;
     // Whoever reads this may ask for a reload at once.
@@ -59,18 +66,17 @@ pub(super) fn serve(args: &ServeArgs) -> Result<ExitCode> {
     // WASI's timers are created on the reactors' threads and run on the side thread.
     let exit = crew.run(|| loader.side().handle().enter());
     let exit = exit.context("a reactor failed")?;
+    trace_flags::finish(traces.as_ref(), &exit);
     Ok(exit_code(&exit))
 }
 
 /// Starts the admin endpoint, if there is to be one.
 fn administer(config: &Config, keeper: &Keeper, side: &Side) -> Result<Option<Server>> {
-    let endpoint = match &config.admin {
-        Admin::Off => return Ok(None),
-        Admin::Unix(path) => AdminEndpoint::Unix(path.clone()),
-        Admin::Tcp(address) => AdminEndpoint::Tcp(*address),
+    let Some(endpoint) = &config.admin else {
+        return Ok(None);
     };
     let settings = Settings {
-        endpoint,
+        endpoint: endpoint.clone(),
         host_names: config.admin_names.clone(),
     };
     match Server::start(side.handle(), settings, Arc::new(keeper.clone())) {
@@ -125,7 +131,7 @@ fn what_is_served(config: &Config, started: &Started, took_ms: u128) -> String {
             false => format!(
                 "serving {} on {} ({})\n",
                 service.name,
-                places(&facts.addresses),
+                facts.endpoints().join(", "),
                 instances(service)
             ),
         };

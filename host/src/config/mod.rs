@@ -26,7 +26,6 @@ mod values;
 
 use std::collections::BTreeMap;
 use std::io::{self, Read as _};
-use std::net::SocketAddr;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -35,10 +34,11 @@ use std::time::Duration;
 pub use problem::{Paint, Problem, Problems, Source, Span};
 pub use secret::{GuestValue, Outside, Secret};
 
-use crate::endpoint::Endpoint;
+use crate::endpoint::{AdminEndpoint, Endpoint};
 use crate::limits::{DRAIN_MAX, Limits};
 use crate::logs::LogFormat;
 use crate::service::{Choice, Isolation, Recycle};
+use crate::telemetry::CollectorUrl;
 use crate::web::Grants;
 
 /// What a wisted.toml says, checked as far as that goes without loading components.
@@ -48,14 +48,14 @@ pub struct Config {
     pub host: HostConfig,
     /// See [`LogConfig`].
     pub log: LogConfig,
-    /// See [`Admin`].
-    pub admin: Admin,
+    /// Where the host is administered, if anywhere. A TCP address is a loopback one, unless others were allowed.
+    pub admin: Option<AdminEndpoint>,
     /// Whether the file says where; otherwise the host does without if it cannot be had.
     pub admin_is_given: bool,
     /// Names by which clients may call the admin endpoint over TCP, besides its address and `localhost`.
     pub admin_names: Vec<String>,
-    /// The URL of a collector of traces that speaks OTLP over HTTP.
-    pub otlp_endpoint: Option<String>,
+    /// See [`TelemetryConfig`].
+    pub telemetry: TelemetryConfig,
     /// The services, in the order of the file.
     pub services: Vec<ServiceConfig>,
     source: Arc<Source>,
@@ -101,15 +101,13 @@ pub struct LogConfig {
     pub access: bool,
 }
 
-/// Where the admin endpoint listens.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Admin {
-    /// At this path, for the host's user alone.
-    Unix(PathBuf),
-    /// At this address: a loopback one, unless others were allowed.
-    Tcp(SocketAddr),
-    /// Nowhere.
-    Off,
+/// Traces. Whatever differs here takes a new process.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TelemetryConfig {
+    /// Where they go; without it there are none.
+    pub collector: Option<CollectorUrl>,
+    /// Which part of all connections is traced, from 0 to 1.
+    pub sample_ratio: f64,
 }
 
 /// One service. Two of these are equal if nothing has to be done to make the one of the other.
@@ -195,6 +193,15 @@ impl LogConfig {
     pub fn filter(&self) -> String {
         let access = if self.access { "info" } else { "off" };
         format!("{},access={access}", self.filter)
+    }
+}
+
+impl Default for TelemetryConfig {
+    fn default() -> Self {
+        Self {
+            collector: None,
+            sample_ratio: 1.0,
+        }
     }
 }
 

@@ -18,8 +18,8 @@ use super::settings::{
 };
 use super::table::{At, Key, Read as _};
 use super::values::{Granted, List, Sets as _};
-use super::{Admin, Cache, Config, Draft, HostConfig, LogConfig, Places, ServiceConfig};
-use crate::endpoint::Endpoint;
+use super::{Cache, Config, Draft, HostConfig, LogConfig, Places, ServiceConfig, TelemetryConfig};
+use crate::endpoint::{AdminEndpoint, Endpoint};
 use crate::limits::{DRAIN_MAX, Limits};
 use crate::service::{Isolation, Recycle};
 use crate::web::Grants;
@@ -53,9 +53,9 @@ pub(super) fn draft(source: Source, outside: &Outside<'_>) -> Result<Draft, Prob
         let names = names.0.iter();
         names.map(|name| name.value.0.clone()).collect()
     });
-    let otlp_endpoint = resolver.otlp_endpoint(&file);
+    let telemetry = resolver.telemetry(&file);
     let admin_place = file.admin.value().and_then(|admin| admin.listen.span());
-    resolver.ports(listening, &admin, admin_place);
+    resolver.ports(listening, admin.as_ref(), admin_place);
     let problems = resolver.problems;
     let config = Config {
         host,
@@ -63,7 +63,7 @@ pub(super) fn draft(source: Source, outside: &Outside<'_>) -> Result<Draft, Prob
         admin,
         admin_is_given: admin_table.listen.value().is_some(),
         admin_names: admin_names.unwrap_or_default(),
-        otlp_endpoint,
+        telemetry,
         services,
         source,
         places,
@@ -365,78 +365,74 @@ impl Resolver<'_> {
         None
     }
 
-    fn admin(&mut self, table: &AdminTable) -> Admin {
+    fn admin(&mut self, table: &AdminTable) -> Option<AdminEndpoint> {
         let Some(listen) = table.listen.value() else {
-            let runtime = (self.outside.variable)("XDG_RUNTIME_DIR").map(PathBuf::from);
-            let runtime = runtime.filter(|path| path.is_absolute());
-            let folder = runtime.unwrap_or_else(|| "/run/wisted".into());
-            return Admin::Unix(folder.join("wisted.sock"));
+            let folder = (self.outside.variable)("XDG_RUNTIME_DIR").map(PathBuf::from);
+            return Some(AdminEndpoint::in_runtime_folder(folder));
         };
-        let span = table.listen.span().unwrap_or_default();
-        let hint = "write unix:PATH, tcp:127.0.0.1:9100 or off";
-        match listen.0.split_once(':') {
-            None if listen.0 == "off" => Admin::Off,
-            Some(("unix", path)) if !path.is_empty() => {
-                /// What a socket's address holds, in bytes, the zero at its end left out.
-                const PATH_MAX_BYTES: usize = 107;
-                let path = self.folder.join(path);
-                let length = path.as_os_str().len();
-                if length > PATH_MAX_BYTES {
-                    let message = format!(
-                        "the path has {length} bytes, and a socket's at most {PATH_MAX_BYTES}"
-                    );
-                    self.complain(span, message, "");
-                }
-                Admin::Unix(path)
-            }
-            Some(("tcp", _)) => match listen.0.parse::<Endpoint>() {
-                Err(error) => {
-                    self.complain(span, error.to_string(), "");
-                    Admin::Off
-                }
-                Ok(endpoint) => {
-                    let address = endpoint.socket_address();
-                    let allow_remote = table.allow_remote.value().is_some_and(|flag| flag.0);
-                    if !address.ip().is_loopback() && !allow_remote {
-                        let message = format!(
-                            "{address} can be reached by other machines, and whoever reaches it can stop the host"
-                        );
-                        let hint =
-                            "write tcp:127.0.0.1:PORT, or allow_remote = true if that is meant";
-                        self.complain(span, message, hint);
-                    }
-                    Admin::Tcp(address)
-                }
-            },
-            _ => {
-                let message = format!("`{}` is nothing to listen on", listen.0.escape_debug());
-                self.complain(span, message, hint);
-                Admin::Off
-            }
+        if listen.0 == "off" {
+            return None;
         }
+        let span = table.listen.span().unwrap_or_default();
+        let mut endpoint: AdminEndpoint = match listen.0.parse() {
+            Ok(endpoint) => endpoint,
+            Err(error) => {
+                self.complain(span, error, "off is for none");
+                return None;
+            }
+        };
+        if let AdminEndpoint::Unix(path) = &mut endpoint {
+            /// What a socket's address holds, in bytes, the zero at its end left out.
+            const PATH_MAX_BYTES: usize = 107;
+            *path = self.folder.join(&path);
+            let length = path.as_os_str().len();
+            if length > PATH_MAX_BYTES {
+                let message =
+                    format!("the path has {length} bytes, and a socket's at most {PATH_MAX_BYTES}");
+                self.complain(span, message, "");
+            }
+        } else if !endpoint.is_private() && !table.allow_remote.value().is_some_and(|flag| flag.0) {
+            let message = format!(
+                "{endpoint} can be reached by other machines, and whoever reaches it can stop the host"
+            );
+            let hint = "write tcp:127.0.0.1:PORT, or allow_remote = true if that is meant";
+            self.complain(span, message, hint);
+        }
+        Some(endpoint)
     }
 
-    fn otlp_endpoint(&mut self, file: &File) -> Option<String> {
-        let key = &file.telemetry.value()?.otlp_endpoint;
-        let text = &key.value()?.0;
-        let is_http = |url: &url::Url| matches!(url.scheme(), "http" | "https") && url.has_host();
-        if !url::Url::parse(text).is_ok_and(|url| is_http(&url)) {
-            let message = "it is not the URL of a web server";
-            self.complain(key.span()?, message, "write http://127.0.0.1:4318");
+    fn telemetry(&mut self, file: &File) -> TelemetryConfig {
+        let mut telemetry = TelemetryConfig::default();
+        let Some(table) = file.telemetry.value() else {
+            return telemetry;
+        };
+        if let Some(ratio) = table.sample_ratio.value() {
+            telemetry.sample_ratio = ratio.0;
         }
-        Some(text.clone())
+        if let (Some(text), Some(span)) = (table.otlp_endpoint.value(), table.otlp_endpoint.span())
+        {
+            match text.0.parse() {
+                Ok(collector) => telemetry.collector = Some(collector),
+                Err(error) => {
+                    self.complain(span, error.to_string(), "write http://127.0.0.1:4318");
+                }
+            }
+        }
+        telemetry
     }
 
     /// Whoever binds second is refused by the operating system: better said before anybody is served.
     fn ports(
         &mut self,
         listening: Vec<(SocketAddr, Span, String)>,
-        admin: &Admin,
+        admin: Option<&AdminEndpoint>,
         admin_place: Option<Span>,
     ) {
         let mut taken: Vec<(SocketAddr, Span, String)> = Vec::new();
         let of_admin = match (admin, admin_place) {
-            (Admin::Tcp(address), Some(span)) => Some((*address, span, "[admin]".to_owned())),
+            (Some(AdminEndpoint::Tcp(address)), Some(span)) => {
+                Some((*address, span, "[admin]".to_owned()))
+            }
             _ => None,
         };
         for (address, span, who) in listening.into_iter().chain(of_admin) {

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::table::{Shown, table};
 use super::values::{
-    Count, FilePath, Flag, Granted, List, LogFilter, Named, OrNone, Positive, Sets, Several, Share,
-    Size, Text, Time,
+    Count, FilePath, Flag, Granted, List, LogFilter, Named, OrNone, Positive, Ratio, Sets, Several,
+    Share, Size, Text, Time,
 };
 use crate::endpoint::Endpoint;
 use crate::limits::{DRAIN_MAX, Limits};
@@ -25,9 +25,9 @@ table! {
         host: HostTable = Shown::Words("its keys' defaults");
         /// Log records, which go to standard error.
         log: LogTable = Shown::Words("its keys' defaults");
-        /// Where `wisted status` and its like find the host. It is checked and listened on by nobody yet.
+        /// Where `wisted status` and its like find the host.
         admin: AdminTable = Shown::Words("its keys' defaults");
-        /// Where traces go. It is checked and has no effect yet.
+        /// Where traces go, over OTLP (docs/operations.md). What it says takes a new process.
         telemetry: TelemetryTable = Shown::Words("its keys' defaults");
         /// What holds for every service that does not say otherwise. Of `limits`, `recycle` and `config` a service inherits
         /// each key alone, of lists the whole list.
@@ -83,8 +83,11 @@ table! {
 table! {
     /// Where traces go.
     TelemetryTable {
-        /// The URL of a collector that speaks OTLP over HTTP.
+        /// The URL of a collector that speaks OTLP over HTTP, such as `http://127.0.0.1:4318`: what is sent goes to `/v1/traces`
+        /// below it. The variable `OTEL_EXPORTER_OTLP_ENDPOINT` comes before it.
         otlp_endpoint: Text = Shown::Words("no traces");
+        /// Which part of all connections is traced, each with all that belongs to it: 0 for none, 1 for all.
+        sample_ratio: Ratio = Shown::Value(1.into());
     }
 }
 
@@ -219,6 +222,10 @@ limits! {
     write_buffer_max: Size => write_buffer_max_bytes;
     /// How long a peer may read nothing of what waits for it.
     write_stall_max: Time => write_stall_max;
+    /// Failures of a shared instance in a row; then it is not started again for `broken_pause`.
+    failures_in_a_row_max: Count<1, 1_000_000> => failures_in_a_row_max;
+    /// How long a shared instance that fails each time is not tried again, and its peers are turned away.
+    broken_pause: Positive<Time> => broken_pause;
     /// How long a guest may still run after its only connection is gone.
     farewell_max: Time => farewell_max;
     /// Pages that are fetched at once; more wait.

@@ -62,8 +62,9 @@ fn the_least_has_the_defaults() {
     assert_eq!(config.host, HostConfig::default());
     assert_eq!(config.log.filter, "info");
     assert!(config.log.access);
-    assert_eq!(config.admin, Admin::Unix("/run/user/7/wisted.sock".into()));
-    assert_eq!(config.otlp_endpoint, None);
+    let admin = AdminEndpoint::Unix("/run/user/7/wisted.sock".into());
+    assert_eq!(config.admin, Some(admin));
+    assert_eq!(config.telemetry, TelemetryConfig::default());
     let [service] = config.services.as_slice() else {
         panic!("one service");
     };
@@ -363,20 +364,22 @@ fn grants_and_endpoints() {
 fn admin_and_telemetry() {
     let admin = |listen: &str| draft(&format!("{LEAST}[admin]\nlisten = \"{listen}\"\n"));
     for (listen, expected) in [
-        ("off", Admin::Off),
-        ("unix:/run/w.sock", Admin::Unix("/run/w.sock".into())),
-        ("unix:w.sock", Admin::Unix(Path::new(FOLDER).join("w.sock"))),
-        (
-            "tcp:127.0.0.1:9100",
-            Admin::Tcp(([127, 0, 0, 1], 9100).into()),
-        ),
+        ("off", None),
+        ("unix:/run/w.sock", Some("unix:/run/w.sock".to_owned())),
+        ("unix:w.sock", Some(format!("unix:{FOLDER}/w.sock"))),
+        ("tcp:127.0.0.1:9100", Some("tcp:127.0.0.1:9100".to_owned())),
+        ("tcp:9100", Some("tcp:127.0.0.1:9100".to_owned())),
     ] {
-        assert_eq!(admin(listen).finish().expect(listen).admin, expected);
+        let admin = admin(listen).finish().expect(listen).admin;
+        assert_eq!(admin.map(|admin| admin.to_string()), expected);
     }
     for (listen, problem) in [
-        ("tcp:9100", "0.0.0.0:9100 can be reached by other machines"),
+        (
+            "tcp:0.0.0.0:9100",
+            "0.0.0.0:9100 can be reached by other machines",
+        ),
         ("tcp:no", "is not a number"),
-        ("9100", "`9100` is nothing to listen on"),
+        ("9100", "\"9100\" is not an admin endpoint"),
         (
             &format!("unix:/{}", "x".repeat(107)),
             "a socket's at most 107",
@@ -385,13 +388,27 @@ fn admin_and_telemetry() {
         let error = admin(listen).finish().expect_err(listen).to_string();
         assert!(error.contains(problem), "{error}");
     }
-    let remote = format!("{LEAST}[admin]\nlisten = \"tcp:9100\"\nallow_remote = true\n");
-    assert!(matches!(read(&remote).admin, Admin::Tcp(_)));
+    let remote = format!("{LEAST}[admin]\nlisten = \"tcp:0.0.0.0:9100\"\nallow_remote = true\n");
+    assert!(matches!(read(&remote).admin, Some(AdminEndpoint::Tcp(_))));
     let telemetry = |url: &str| wrong(&format!("{LEAST}[telemetry]\notlp_endpoint = \"{url}\"\n"));
     assert!(telemetry("http://127.0.0.1:4318").is_empty());
     says(
         &telemetry("127.0.0.1"),
         &["5:17 it is not the URL of a web server"],
+    );
+    let ratio = |ratio: &str| format!("{LEAST}[telemetry]\nsample_ratio = {ratio}\n");
+    for (written, expected) in [("0", 0.0), ("0.25", 0.25), ("1", 1.0)] {
+        assert_eq!(read(&ratio(written)).telemetry.sample_ratio, expected);
+    }
+    for written in ["-0.1", "1.01", "2", "nan"] {
+        says(
+            &wrong(&ratio(written)),
+            &[&format!("5:16 {written} is out of range")],
+        );
+    }
+    says(
+        &wrong(&ratio("\"all\"")),
+        &["5:16 expected a ratio, found a text"],
     );
 }
 

@@ -35,6 +35,10 @@ pub(super) struct Time(pub Duration);
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Share(pub NonZero<u32>);
 
+/// A part of a whole, from 0 to 1.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ratio(pub f64);
+
 /// A limit, or the text `none`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct OrNone<T>(pub Option<T>);
@@ -160,6 +164,21 @@ leaf!([] Share, "Share", "a fraction",
         let permille = units::permille(share).map_err(|error| unit(given, error))?;
         let permille = NonZero::new(permille).unwrap_or(NonZero::<u32>::MIN);
         Ok(Self(permille))
+    }
+);
+
+leaf!([] Ratio, "Ratio", "a ratio",
+    json_schema!({ "type": "number", "minimum": 0, "maximum": 1 }),
+    |given| {
+        let text = match given.get_ref() {
+            DeValue::Float(ratio) => ratio.as_str(),
+            DeValue::Integer(ratio) => ratio.as_str(),
+            _ => return Err(wrong_type::<Self>(given, "write a number from 0 to 1")),
+        };
+        let ratio = text.parse().ok().filter(|ratio| (0.0..=1.0).contains(ratio));
+        ratio.map(Self).ok_or_else(|| {
+            Problem::new(given.span(), format!("{text} is out of range"), "it may be from 0 to 1")
+        })
     }
 );
 

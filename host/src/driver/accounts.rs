@@ -109,6 +109,18 @@ impl Driver {
         }
     }
 
+    /// A guest has asked for something, for this connection if its handler runs for one's.
+    pub(super) fn guest_asked(&mut self, key: InstanceKey, count: impl Fn(&mut Ledger)) {
+        let Some(instance) = self.instance(key) else {
+            return;
+        };
+        count(&mut instance.ledger);
+        let about = instance.about.filter(|_| instance.role == Role::Service);
+        if let Some(connection) = about.and_then(|key| self.connection(key)) {
+            count(&mut connection.ledger);
+        }
+    }
+
     /// What a connection has used, its instance's part included if that is its own.
     pub(super) fn ledger_of(&self, connection: &Connection) -> Ledger {
         let mut ledger = connection.ledger;

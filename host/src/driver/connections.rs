@@ -12,6 +12,7 @@ use crate::core::{self, Admission, CloseReason, Ending, Ledger, TransportCommand
 use crate::guest::{Call, ConnectionNumber};
 use crate::limits::{Limits, SERVICE_RECORDS_PER_SECOND_MAX, per_turn};
 use crate::reactor::{Read, Token};
+use crate::telemetry::SpanKey;
 
 /// Names a connection: its socket's token, and a number that is never given twice, since tokens are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +45,8 @@ pub(super) struct Connection {
     pub made_at: Instant,
     /// What it has used. Of the bytes, only once it has ended: until then its socket counts them.
     pub ledger: Ledger,
+    /// Its span, once somebody has needed to know it.
+    pub span: Option<SpanKey>,
 }
 
 impl Connection {
@@ -74,6 +77,7 @@ impl Connection {
             allowance: Allowance::new(limits, now),
             made_at: now,
             ledger: Ledger::default(),
+            span: None,
         }
     }
 
@@ -351,6 +355,8 @@ impl Driver {
         let Some(connection) = self.take_connection(key) else {
             return;
         };
+        let (Ending::Close(reason) | Ending::Abort(reason)) = &ending;
+        self.trace_end(&connection, reason, None);
         let reason = match ending {
             Ending::Close(reason) => {
                 if connection.state.is_read_open() {

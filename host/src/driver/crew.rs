@@ -19,6 +19,7 @@ use super::{Driver, Exit};
 use crate::guest::{GuestHost, PendingNumber};
 use crate::reactor::{Mailbox, Signal, Socket};
 use crate::service::Service;
+use crate::telemetry::Traces;
 use crate::web;
 
 /// What reaches a driver from other threads.
@@ -196,6 +197,13 @@ impl Crew {
     pub fn on_drain(&mut self, act: impl FnOnce() + Send + 'static) {
         if let Some(first) = self.drivers.first_mut() {
             first.on_drain = Some(OnDrain(Box::new(act)));
+        }
+    }
+
+    /// From here on, what connections and guests do is traced.
+    pub fn trace(&mut self, traces: &Traces) {
+        for driver in &mut self.drivers {
+            driver.traces = Some(traces.clone());
         }
     }
 

@@ -1,7 +1,5 @@
 //! Instances that end against their will: what is logged, whose connections go with them, and when a service starts again.
 
-use std::time::Duration;
-
 use super::connections::ConnectionKey;
 use super::instances::{InstanceKey, Role};
 use super::report::{Condition, Failure};
@@ -11,10 +9,6 @@ use crate::clock;
 use crate::core::CloseReason;
 use crate::guest::{Fault, FaultKind};
 use crate::service::Service;
-
-/// With so many failures in a row an instance is not started for [`BROKEN_PAUSE`].
-const FAILURES_IN_A_ROW_MAX: u32 = 10;
-const BROKEN_PAUSE: Duration = Duration::from_secs(300);
 
 impl Driver {
     pub(super) fn suspended_too_long(&mut self, key: InstanceKey) {
@@ -48,6 +42,7 @@ impl Driver {
         let connections: Vec<_> = instance.connections.values().copied().collect();
         let standing = self.standing(key);
         self.note_failure(service, role, connections.first().copied(), handler, fault);
+        let cause = self.trace_failure(key, handler, fault);
         // Before the instance goes: it has the ledger.
         let taken: Vec<_> = connections
             .into_iter()
@@ -55,6 +50,7 @@ impl Driver {
             .collect();
         self.remove_instance(key);
         for (connection, taken) in taken {
+            self.trace_end(&taken, &CloseReason::GuestFailed, cause.as_ref());
             self.reactor.abort(connection.token);
             self.log_end(&taken, &CloseReason::GuestFailed);
             self.connection_has_gone(service, taken.peer.ip());
@@ -105,7 +101,8 @@ impl Driver {
         let mut pause = served.backoff.failed(self.now);
         let failures = served.backoff.in_a_row();
         let name = &served.service.origin.service;
-        let condition = if failures < FAILURES_IN_A_ROW_MAX {
+        let limits = &served.service.limits;
+        let condition = if failures < limits.failures_in_a_row_max {
             tracing::info!(
                 service = name,
                 pause_ms = pause.as_millis() as u64,
@@ -114,7 +111,7 @@ impl Driver {
             );
             Condition::Restarting
         } else {
-            pause = BROKEN_PAUSE;
+            pause = limits.broken_pause;
             tracing::error!(
                 service = name,
                 failures,

@@ -20,6 +20,7 @@ use crate::core::{CloseReason, DeadlineKey, DirectWire, Ledger};
 use crate::guest::{self, ConnectionNumber, Exports, PendingNumber};
 use crate::reactor::Mailbox;
 use crate::service::Isolation;
+use crate::telemetry::SpanKey;
 use crate::web;
 
 /// Names an instance: its place in the table, and a number that is never given twice, since places are.
@@ -73,6 +74,8 @@ pub(super) struct Instance {
     pub heir: Option<Heir>,
     /// The connection that the running handler is about.
     pub about: Option<ConnectionKey>,
+    /// The span of the connection that it was made for, when that has ended.
+    pub span: Option<SpanKey>,
 }
 
 /// How far an instance is on its way out.
@@ -240,6 +243,7 @@ impl Driver {
             call_busy: Duration::ZERO,
             heir: None,
             about: None,
+            span: None,
         });
         if exports.lifecycle {
             self.push_event(key, Event::Start);

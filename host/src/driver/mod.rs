@@ -21,6 +21,7 @@ mod roster;
 mod seats;
 mod share;
 mod shutdown;
+mod traces;
 
 use std::collections::VecDeque;
 use std::io;
@@ -55,9 +56,10 @@ pub use crate::reactor::{Bound, Hangups};
 use crate::clock;
 use crate::core::{Backoff, Deadlines, RecordBudget};
 use crate::guest::{GuestHost, Outbox, PendingNumber};
-use crate::limits::{SERVICE_RECORDS_PER_SECOND_MAX, per_turn};
+use crate::limits::{CPU_SLICE, SERVICE_RECORDS_PER_SECOND_MAX};
 use crate::reactor::{Event, Mailbox, Reactor, Signals, Token};
 use crate::service::Service;
+use crate::telemetry::Traces;
 
 /// What is to be looked at in this turn.
 #[derive(Clone, Copy, Debug)]
@@ -215,6 +217,8 @@ struct Driver {
     drain_max: Duration,
     on_drain: Option<OnDrain>,
     exit: Option<Exit>,
+    /// Takes what has ended, if traces are made.
+    traces: Option<Traces>,
 }
 
 /// The first and the longest pause before a service's instance is started again.
@@ -259,6 +263,7 @@ impl Driver {
             drain_max,
             on_drain: None,
             exit: None,
+            traces: None,
         })
     }
 
@@ -339,11 +344,28 @@ impl Driver {
                 Ready::Mail => self.take_mail(),
             }
         }
-        for _ in 0..per_turn::PREEMPTED_RESUMES_MAX {
-            if let Some(key) = self.preempted.pop_front()
-                && self.unless_held(Ready::Resume(key)).is_some()
-            {
-                self.resume(key);
+        self.run_preempted();
+    }
+
+    /// Lets guests go on that had used up a slice, one after another, for as long as the others have had of this turn: together
+    /// they get half of the time when others keep the reactor busy, and no more.
+    fn run_preempted(&mut self) {
+        if self.preempted.is_empty() {
+            return;
+        }
+        let began = clock::now();
+        let others_took = (began - self.now).min(CPU_SLICE);
+        while let Some(key) = self.preempted.pop_front() {
+            if self.unless_held(Ready::Resume(key)).is_none() {
+                continue;
+            }
+            self.resume(key);
+            if clock::now() - began >= others_took {
+                return;
+            }
+            // That it has used up another slice is told by mail.
+            if self.preempted.is_empty() {
+                self.take_mail();
             }
         }
     }

@@ -47,9 +47,7 @@ impl Driver {
                 }
             }
             Command::CallLater(number, delay_ms) => {
-                if let Some(instance) = self.instance(key) {
-                    instance.ledger.timers += 1;
-                }
+                self.guest_asked(key, |ledger| ledger.timers += 1);
                 let at = self.now + Duration::from_millis(u64::from(delay_ms));
                 let deadline = self.deadlines.insert(at, Due::Timer(key, number));
                 match self.instance(key) {
@@ -69,15 +67,21 @@ impl Driver {
         }
     }
 
-    fn fetch(&mut self, key: InstanceKey, number: PendingNumber, request: web::Request) {
+    fn fetch(&mut self, key: InstanceKey, number: PendingNumber, mut request: web::Request) {
         let mailbox: Mailbox<Mail> = self.mailbox.clone();
         let Some(service) = self.instance(key).map(|instance| instance.service) else {
             return;
         };
-        let deliver = move |page| mailbox.send(Mail::Page(key, number, page));
+        let span = self.trace_fetch(key, &mut request);
+        let deliver = move |page| {
+            if let Some(span) = span {
+                span.has_ended(&page);
+            }
+            mailbox.send(Mail::Page(key, number, page));
+        };
         let fetch = self.services[service].service.web.fetch(request, deliver);
+        self.guest_asked(key, |ledger| ledger.fetches += 1);
         if let Some(instance) = self.instance(key) {
-            instance.ledger.fetches += 1;
             instance.fetches.insert(number, fetch);
         }
     }

@@ -228,6 +228,7 @@ impl wit_web::Host for GuestState {
             headers: headers.map(|header| (header.name, header.value)).collect(),
             body: request.body,
             timeout_ms: request.timeout,
+            traceparent: None,
         };
         Ok(self.shared.lock().fetch(request)?)
     }

@@ -11,10 +11,11 @@ use std::time::SystemTime;
 
 use super::loading::{Components, Loader};
 use super::{Progress, problem};
+use crate::admin::{ReloadFailure, ReloadOutcome, ServiceFacts};
 use crate::config::{Config, Part, Problem, ServiceConfig};
 use crate::driver::{Bound, ListenerId, Placed, Roster};
 use crate::endpoint::Endpoint;
-use crate::service::{Isolation, Service};
+use crate::service::Service;
 
 /// See the file's header.
 #[derive(Debug)]
@@ -44,36 +45,6 @@ struct Listening {
 /// coarse to tell two writes within some milliseconds apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Stamp(Option<(SystemTime, u64, u64)>);
-
-/// What a change of the configuration came to. Names of services.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Outcome {
-    /// They are new.
-    pub added: Vec<String>,
-    /// New connections get another guest; old ones end with the old.
-    pub succeeded: Vec<String>,
-    /// Their limits, grants or endpoints are others now.
-    pub changed: Vec<String>,
-    /// They take no more connections.
-    pub removed: Vec<String>,
-    /// They are as they were, because what was asked for could not be had: each with the reason. One that is new does not run.
-    pub failed: Vec<(String, String)>,
-}
-
-/// A service's facts.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ServiceFacts {
-    /// Its name.
-    pub name: String,
-    /// As the configuration names it.
-    pub component: String,
-    /// Where it listens.
-    pub addresses: Vec<SocketAddr>,
-    /// It runs by itself and serves nobody.
-    pub is_program: bool,
-    /// See [`Isolation`].
-    pub isolation: Isolation,
-}
 
 /// What is to be done with a service that runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,10 +86,10 @@ impl Fleet {
     pub fn facts(&self) -> Vec<ServiceFacts> {
         let facts = |(name, running): (&String, &Running)| ServiceFacts {
             name: name.clone(),
-            component: running.config.component.display().to_string(),
             addresses: running.listening.iter().map(|one| one.address).collect(),
-            is_program: !running.placed.service().serves_connections(),
+            component: running.config.component.display().to_string(),
             isolation: running.config.isolation,
+            is_program: !running.placed.service().serves_connections(),
         };
         self.running.iter().map(facts).collect()
     }
@@ -187,17 +158,18 @@ impl Fleet {
     }
 
     /// Waits until each service has started or failed to. Returns the failures; those services are started again by themselves.
-    pub fn wait_for_starts(&mut self) -> Vec<(String, String)> {
+    pub fn wait_for_starts(&mut self) -> Vec<ReloadFailure> {
         let started = |(name, running): (&String, &mut Running)| {
             let error = running.placed.wait_for_start().err()?;
-            Some((name.clone(), error))
+            let service = name.clone();
+            Some(ReloadFailure { service, error })
         };
         self.running.iter_mut().filter_map(started).collect()
     }
 
     /// Makes what runs as this configuration says.
-    pub fn apply(&mut self, config: &Config, progress: Progress<'_>) -> Outcome {
-        let mut outcome = Outcome::default();
+    pub fn apply(&mut self, config: &Config, progress: Progress<'_>) -> ReloadOutcome {
+        let mut outcome = ReloadOutcome::default();
         // Read anew: files may have changed.
         let mut components = Components::default();
         let is_wanted = |name: &str| config.services.iter().any(|service| service.name == name);
@@ -235,11 +207,15 @@ impl Fleet {
                     .map(|()| Difference::New),
             };
             match done {
-                Ok(Difference::Nothing) => {}
-                Ok(Difference::Endpoints | Difference::InPlace) => outcome.changed.push(name),
-                Ok(Difference::Successor) => outcome.succeeded.push(name),
+                Ok(Difference::Nothing) => outcome.unchanged.push(name),
+                Ok(Difference::Endpoints | Difference::InPlace | Difference::Successor) => {
+                    outcome.changed.push(name);
+                }
                 Ok(Difference::New) => outcome.added.push(name),
-                Err(error) => outcome.failed.push((name, error)),
+                Err(error) => {
+                    let service = name;
+                    outcome.failed.push(ReloadFailure { service, error });
+                }
             }
         }
         for listening in idle {

@@ -8,15 +8,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
+use std::time::Instant;
 
 use super::Step;
-use super::fleet::{Fleet, Outcome, ServiceFacts};
+use super::fleet::Fleet;
 use super::notify::Manager;
 use super::snapshot::{LOOK_INTERVAL, snapshot};
-use crate::admin::{self, Operations, ReloadFailure, ReloadOutcome, model::isolation_name};
+use crate::admin::{Operations, ReloadFailure, ReloadOutcome, ServiceFacts};
 use crate::build::Snapshot;
-use crate::config::{Config, HostConfig};
+use crate::clock;
+use crate::config::{Config, HostConfig, TelemetryConfig};
 use crate::driver::{Control, Hangups};
+use crate::telemetry::{HostWork, Record, SpanCounts, Traces, What, cut};
 
 /// The handle of the thread; cheap to clone. The thread lasts as long as the process.
 #[derive(Clone, Debug)]
@@ -24,6 +27,7 @@ pub struct Keeper {
     orders: Sender<Order>,
     control: Control,
     shown: Arc<Shown>,
+    traces: Option<Traces>,
 }
 
 /// What others may look at meanwhile.
@@ -36,7 +40,7 @@ struct Shown {
 
 #[derive(Debug)]
 enum Order {
-    Reload(Option<Sender<Result<Outcome, String>>>),
+    Reload(Option<Sender<Result<ReloadOutcome, String>>>),
     Drain(String, Sender<bool>),
     /// The host has begun to drain.
     Stop,
@@ -47,6 +51,8 @@ struct Desk {
     fleet: Fleet,
     path: PathBuf,
     host: HostConfig,
+    telemetry: TelemetryConfig,
+    traces: Option<Traces>,
     shown: Arc<Shown>,
     manager: Manager,
     /// What the files looked like that are watched, if they are: the last look, and what runs.
@@ -63,7 +69,7 @@ pub struct Watched {
 
 impl Keeper {
     /// Begins to keep a fleet as `config` says, whose services have begun to start. SIGHUP is an order to reload; so is a change of
-    /// what is `watched`, if anything is.
+    /// what is `watched`, if anything is. The start and each reload become spans of `traces`.
     ///
     /// # Errors
     /// When a thread cannot be had.
@@ -72,6 +78,7 @@ impl Keeper {
         config: &Config,
         hangups: Hangups,
         watched: Option<Watched>,
+        traces: Option<Traces>,
     ) -> io::Result<Self> {
         let (orders, received) = channel();
         let shown = Arc::new(Shown::default());
@@ -81,14 +88,14 @@ impl Keeper {
             // If the thread is gone, so is what it kept.
             let _ = hangup.send(Order::Reload(None));
         })?;
-        let manager = Manager::from_environment();
-        manager.keep_watch(control.clone())?;
         let mut desk = Desk {
             fleet,
             path: config.path().to_owned(),
             host: config.host.clone(),
+            telemetry: config.telemetry.clone(),
+            traces: traces.clone(),
             shown: Arc::clone(&shown),
-            manager,
+            manager: Manager::from_environment(),
             watched,
         };
         desk.show();
@@ -99,6 +106,7 @@ impl Keeper {
             orders,
             control,
             shown,
+            traces,
         })
     }
 
@@ -107,28 +115,9 @@ impl Keeper {
         &self.control
     }
 
-    /// What runs, by name.
-    pub fn facts(&self) -> Vec<ServiceFacts> {
-        let facts = self.shown.facts.lock();
-        facts.unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
     /// Whether every service has started, or failed to and will be started again.
     pub fn has_started(&self) -> bool {
         self.shown.has_started.load(Ordering::SeqCst)
-    }
-
-    /// Reads the configuration and the components again and makes what runs as they say. Blocks until that is done.
-    ///
-    /// # Errors
-    /// All that is wrong with the configuration: then nothing has changed.
-    pub fn reload(&self) -> Result<Outcome, String> {
-        let (answer, answered) = channel();
-        let gone = || Err("the host is stopping".to_owned());
-        if self.orders.send(Order::Reload(Some(answer))).is_err() {
-            return gone();
-        }
-        answered.recv().unwrap_or_else(|_| gone())
     }
 
     /// A service takes no more connections, and ends when its last one has gone; a reload brings it back. Blocks until that has
@@ -151,45 +140,26 @@ impl Operations for Keeper {
         &self.control
     }
 
-    fn services(&self) -> Vec<admin::ServiceFacts> {
-        let facts = |one: ServiceFacts| admin::ServiceFacts {
-            name: one.name,
-            endpoints: one
-                .addresses
-                .iter()
-                .map(|address| format!("tcp:{address}"))
-                .collect(),
-            component: one.component,
-            isolation: isolation_name(one.isolation),
-        };
-        self.facts().into_iter().map(facts).collect()
+    fn services(&self) -> Vec<ServiceFacts> {
+        let facts = self.shown.facts.lock();
+        facts.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn is_ready(&self) -> bool {
         self.has_started() && !self.shown.is_stopping.load(Ordering::SeqCst)
     }
 
+    fn spans(&self) -> Option<SpanCounts> {
+        self.traces.as_ref().map(Traces::counts)
+    }
+
     fn reload(&self) -> Result<ReloadOutcome, String> {
-        let outcome = Keeper::reload(self)?;
-        let mut changed = outcome.succeeded;
-        changed.extend(outcome.changed);
-        let failed = outcome.failed.into_iter();
-        let failed: Vec<_> = failed
-            .map(|(service, error)| ReloadFailure { service, error })
-            .collect();
-        let is_as_it_was = |name: &String| {
-            !changed.contains(name)
-                && !outcome.added.contains(name)
-                && failed.iter().all(|failure| failure.service != *name)
-        };
-        let names = self.facts().into_iter().map(|facts| facts.name);
-        Ok(ReloadOutcome {
-            unchanged: names.filter(is_as_it_was).collect(),
-            added: outcome.added,
-            changed,
-            removed: outcome.removed,
-            failed,
-        })
+        let (answer, answered) = channel();
+        let gone = || Err("the host is stopping".to_owned());
+        if self.orders.send(Order::Reload(Some(answer))).is_err() {
+            return gone();
+        }
+        answered.recv().unwrap_or_else(|_| gone())
     }
 
     fn drain_service(&self, name: &str) -> Result<(), String> {
@@ -202,11 +172,27 @@ impl Operations for Keeper {
 
 impl Desk {
     fn work(mut self, orders: &Receiver<Order>) {
-        for (service, error) in self.fleet.wait_for_starts() {
+        let begun_at = clock::now();
+        let failed = self.fleet.wait_for_starts();
+        for ReloadFailure { service, error } in &failed {
             tracing::error!(service, error, "the service could not start");
         }
+        let started = ReloadOutcome {
+            added: self
+                .fleet
+                .facts()
+                .into_iter()
+                .map(|facts| facts.name)
+                .collect(),
+            failed,
+            ..ReloadOutcome::default()
+        };
+        self.trace("start", begun_at, &Ok(started));
         self.shown.has_started.store(true, Ordering::SeqCst);
         self.manager.ready();
+        if let Err(error) = self.manager.keep_watch(self.fleet.roster().control()) {
+            tracing::error!(%error, "the service manager will not be told that all is well");
+        }
         loop {
             let look = self.watched.as_ref().map(|_| LOOK_INTERVAL);
             let order = match look {
@@ -238,12 +224,14 @@ impl Desk {
         }
     }
 
-    fn reload(&mut self) -> Result<Outcome, String> {
+    fn reload(&mut self) -> Result<ReloadOutcome, String> {
         self.manager.reloading();
+        let begun_at = clock::now();
         let outcome = self.read_and_apply();
+        self.trace("reload", begun_at, &outcome);
         self.manager.ready();
         match &outcome {
-            Ok(outcome) => outcome.log(),
+            Ok(outcome) => log(outcome),
             Err(error) => {
                 tracing::error!(
                     "the configuration was not reloaded, and nothing has changed: {error}"
@@ -253,7 +241,7 @@ impl Desk {
         outcome
     }
 
-    fn read_and_apply(&mut self) -> Result<Outcome, String> {
+    fn read_and_apply(&mut self) -> Result<ReloadOutcome, String> {
         // What changes while it is being read is another change.
         let watched = self.watched.as_ref().map(|_| Watched::file(&self.path));
         let config = Config::read(&self.path).map_err(|error| error.to_string())?;
@@ -261,12 +249,28 @@ impl Desk {
         if config.host != self.host {
             tracing::warn!("what [host] says takes a new process: it goes on as it was");
         }
+        if config.telemetry != self.telemetry {
+            tracing::warn!("what [telemetry] says takes a new process: it goes on as it was");
+        }
         let outcome = self.fleet.apply(&config, &mut |step| match step {
             Step::Building(line) => tracing::info!("building: {line}"),
             Step::Compiling(name) => tracing::info!("compiling {name} for this machine"),
         });
         self.show();
         Ok(outcome)
+    }
+
+    fn trace(
+        &self,
+        name: &'static str,
+        begun_at: Instant,
+        outcome: &Result<ReloadOutcome, String>,
+    ) {
+        if let Some(traces) = &self.traces {
+            let took = clock::now().saturating_duration_since(begun_at);
+            let what = What::Host(Box::new(host_work(name, outcome)));
+            traces.record(Record::new(traces.root(), None, took, what));
+        }
     }
 
     fn show(&mut self) {
@@ -320,23 +324,43 @@ fn look(paths: &[PathBuf]) -> Vec<Option<Snapshot>> {
     paths.iter().map(|path| snapshot(path).ok()).collect()
 }
 
-impl Outcome {
-    fn log(&self) {
-        for (service, error) in &self.failed {
-            tracing::error!(
-                service,
-                error,
-                "the service was not changed: it goes on as it was"
-            );
+fn host_work(name: &'static str, outcome: &Result<ReloadOutcome, String>) -> HostWork {
+    let (services, error) = match outcome {
+        Ok(outcome) => {
+            let failed = outcome.failed.iter();
+            let failed: Vec<_> = failed
+                .map(|failure| format!("{}: {}", failure.service, failure.error))
+                .collect();
+            let services = vec![
+                ("added", outcome.added.clone()),
+                ("changed", outcome.changed.clone()),
+                ("removed", outcome.removed.clone()),
+            ];
+            (services, (!failed.is_empty()).then(|| failed.join("; ")))
         }
-        let list = |names: &[String]| names.join(", ");
-        tracing::info!(
-            added = list(&self.added),
-            succeeded = list(&self.succeeded),
-            changed = list(&self.changed),
-            removed = list(&self.removed),
-            failed = self.failed.len(),
-            "reloaded"
+        Err(error) => (Vec::new(), Some(error.clone())),
+    };
+    HostWork {
+        name,
+        services,
+        error: error.map(|error| cut(&error)),
+    }
+}
+
+fn log(outcome: &ReloadOutcome) {
+    for failure in &outcome.failed {
+        tracing::error!(
+            service = failure.service,
+            error = failure.error,
+            "the service was not changed: it goes on as it was"
         );
     }
+    let list = |names: &[String]| names.join(", ");
+    tracing::info!(
+        added = list(&outcome.added),
+        changed = list(&outcome.changed),
+        removed = list(&outcome.removed),
+        failed = outcome.failed.len(),
+        "reloaded"
+    );
 }

@@ -23,7 +23,7 @@ use std::io;
 use std::sync::Arc;
 
 pub use component::ComponentFile;
-pub use fleet::{Fleet, Outcome, ServiceFacts};
+pub use fleet::Fleet;
 pub use keeper::{Keeper, Watched};
 pub use loading::{Components, LoadFailure, Loader};
 pub use snapshot::{LOOK_INTERVAL, snapshot};

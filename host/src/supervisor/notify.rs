@@ -29,14 +29,15 @@ impl Manager {
     }
 
     /// Tells from time to time that all is well, on a thread of its own, if that is wanted: also while something is compiled, and
-    /// while the host drains.
+    /// while the host drains. To be called once it is ready: nothing counts before that (WatchdogSec= in systemd.service(5)).
     ///
     /// # Errors
     /// When the thread cannot be had.
-    pub fn keep_watch(&self, control: Control) -> io::Result<()> {
+    pub fn keep_watch(&self, control: &Control) -> io::Result<()> {
         let Some(watchdog) = self.watchdog else {
             return Ok(());
         };
+        let control = control.clone();
         let watch = move || {
             while watch(&control) {
                 // Three times within what it allows.

@@ -25,7 +25,7 @@ mod request;
 mod resolver;
 #[cfg(test)]
 mod tests;
-mod tls;
+pub(crate) mod tls;
 
 pub use client::{Fetch, WebClient};
 pub use grants::{GrantError, Grants};
@@ -44,6 +44,8 @@ pub struct Request {
     pub body: Vec<u8>,
     /// How long it all may take, in milliseconds; 0, and anything above it: the service's limit.
     pub timeout_ms: u32,
+    /// The header `traceparent`, unless the guest has set one itself.
+    pub traceparent: Option<String>,
 }
 
 impl Request {
@@ -55,6 +57,7 @@ impl Request {
             headers: Vec::new(),
             body: Vec::new(),
             timeout_ms: 0,
+            traceparent: None,
         }
     }
 }
@@ -106,6 +109,24 @@ pub enum FetchError {
     /// they may be together ([`WebLimits::bodies_max_bytes`]); try later.
     #[error("too many requests wait (at most {0} may); try later")]
     TooManyRequests(u32),
+}
+
+impl FetchError {
+    /// For a trace's `error.type`: the same for all errors of a kind.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Denied(_) => "denied",
+            Self::InvalidRequest(_) => "invalid_request",
+            Self::Dns(_) => "dns",
+            Self::Connect(_) => "connect",
+            Self::Tls(_) => "tls",
+            Self::Protocol(_) => "protocol",
+            Self::Timeout => "timeout",
+            Self::TooLarge(_) => "too_large",
+            Self::TooManyRedirects(_) => "too_many_redirects",
+            Self::TooManyRequests(_) => "too_many_requests",
+        }
+    }
 }
 
 /// The outcome of a fetch.

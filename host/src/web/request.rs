@@ -66,7 +66,12 @@ pub(super) fn check_url_form(url: &Url) -> Result<(), FetchError> {
 pub(super) fn prepare(url: Url, request: Request) -> Result<reqwest::Request, FetchError> {
     let method = parse_method(&request.method)?;
     let mut prepared = reqwest::Request::new(method, url);
-    *prepared.headers_mut() = parse_headers(&request.headers)?;
+    let mut headers = parse_headers(&request.headers)?;
+    let traceparent = request.traceparent.map(HeaderValue::try_from);
+    if let Some(Ok(traceparent)) = traceparent {
+        headers.entry("traceparent").or_insert(traceparent);
+    }
+    *prepared.headers_mut() = headers;
     if !request.body.is_empty() {
         *prepared.body_mut() = Some(request.body.into());
     }
@@ -180,6 +185,24 @@ mod tests {
         ] {
             assert!(is_invalid(with_header(name, value)), "{name:?}: {value:?}");
         }
+    }
+
+    #[test]
+    fn a_guest_may_have_a_traceparent_of_its_own() {
+        let sent = |headers: &[(String, String)]| {
+            let request = Request {
+                headers: headers.to_vec(),
+                traceparent: Some("ours".to_owned()),
+                ..Request::get("http://a/".to_owned())
+            };
+            let url = parse_url(&request.url).expect("a URL");
+            let prepared = prepare(url, request).expect("a request");
+            let values = prepared.headers().get_all("traceparent");
+            values.iter().cloned().collect::<Vec<_>>()
+        };
+        assert_eq!(sent(&[]), ["ours"]);
+        let own = ("Traceparent".to_owned(), "its own".to_owned());
+        assert_eq!(sent(&[own]), ["its own"]);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Whom the web client trusts: the system's root certificates and the operator's own; knows nothing of requests.
+//! Whom the host trusts as a client: the system's root certificates and the operator's own; knows nothing of requests.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -58,7 +58,7 @@ fn check_ca(file: &Path, certificates: &[CertificateDer<'static>]) -> Result<(),
 
 /// The root certificates of the system; none when it has none. It reads files for some 10 ms: not for the side thread
 /// itself.
-pub(super) fn system_roots() -> Vec<CertificateDer<'static>> {
+pub(crate) fn system_roots() -> Vec<CertificateDer<'static>> {
     let found = rustls_native_certs::load_native_certs();
     for error in &found.errors {
         tracing::warn!(%error, "some of the system's root certificates cannot be read");
@@ -68,7 +68,7 @@ pub(super) fn system_roots() -> Vec<CertificateDer<'static>> {
 
 /// Whether there is anybody whom this trusts, and the configuration. Certificates of the system that cannot be parsed are
 /// left out, as everybody does.
-pub(super) fn client_config(
+pub(crate) fn client_config(
     system: Vec<CertificateDer<'static>>,
     operator: &[CertificateDer<'static>],
 ) -> io::Result<(bool, ClientConfig)> {

@@ -4,10 +4,11 @@ use std::collections::VecDeque;
 
 use super::Order;
 use super::rates::Rates;
-use crate::cli::figures::{count, harmless, size, time};
+use crate::cli::figures::{harmless, time};
 use crate::cli::operate::headline;
 use crate::cli::table::{Side, Table};
 use wisted::admin::model::{Service, Status};
+use wisted::units::{count, size};
 
 /// How a line is to look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

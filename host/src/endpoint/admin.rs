@@ -5,6 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use super::Endpoint;
+
 /// Where a host is administered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AdminEndpoint {
@@ -18,12 +20,18 @@ pub enum AdminEndpoint {
 const SOCKET_NAME: &str = "wisted.sock";
 
 impl AdminEndpoint {
-    /// Where a host of this user has its endpoint when nothing else is said: `$XDG_RUNTIME_DIR/wisted.sock`, or
-    /// `/run/wisted/wisted.sock` where there is no such folder.
+    /// Where a host of this user has its endpoint when nothing else is said.
     #[must_use]
     pub fn of_user() -> Self {
-        let folder = std::env::var_os("XDG_RUNTIME_DIR").filter(|folder| !folder.is_empty());
-        let folder = folder.map_or_else(|| PathBuf::from("/run/wisted"), PathBuf::from);
+        Self::in_runtime_folder(std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from))
+    }
+
+    /// The same for another `$XDG_RUNTIME_DIR`: `wisted.sock` there, or in `/run/wisted` where there is no such folder. One that
+    /// is relative is none (XDG Base Directory Specification).
+    #[must_use]
+    pub fn in_runtime_folder(folder: Option<PathBuf>) -> Self {
+        let folder = folder.filter(|folder| folder.is_absolute());
+        let folder = folder.unwrap_or_else(|| "/run/wisted".into());
         Self::Unix(folder.join(SOCKET_NAME))
     }
 
@@ -51,7 +59,7 @@ impl fmt::Display for AdminEndpoint {
 impl FromStr for AdminEndpoint {
     type Err = String;
 
-    /// `unix:PATH`, `tcp:ADDRESS:PORT`, or `tcp:PORT` for 127.0.0.1.
+    /// `unix:PATH`, `tcp:PORT` for 127.0.0.1, or what an [`Endpoint`] is.
     fn from_str(text: &str) -> Result<Self, String> {
         match text.split_once(':') {
             Some(("unix", "")) => Err("unix: lacks a path; write unix:/run/wisted.sock".to_owned()),
@@ -64,11 +72,12 @@ impl FromStr for AdminEndpoint {
                     let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
                     Ok(Self::Tcp(SocketAddr::new(loopback, port)))
                 }
-                Err(_) => address.parse().map(Self::Tcp).map_err(|_| {
-                    format!(
-                        "{address:?} is not an address with a port; write tcp:127.0.0.1:9000 or tcp:[::1]:9000"
-                    )
-                }),
+                Err(_) => {
+                    let endpoint: Endpoint = text.parse().map_err(|error| {
+                        format!("{error}; write tcp:127.0.0.1:9000 or tcp:[::1]:9000")
+                    })?;
+                    Ok(Self::Tcp(endpoint.socket_address()))
+                }
             },
             _ => Err(format!(
                 "{text:?} is not an admin endpoint; write unix:/run/wisted.sock or tcp:127.0.0.1:9000"
@@ -95,6 +104,8 @@ mod tests {
         }
         let short: AdminEndpoint = "tcp:9000".parse().unwrap();
         assert_eq!(short.to_string(), "tcp:127.0.0.1:9000");
+        let twisted: AdminEndpoint = "tcp:9000:interface=10.0.0.1".parse().unwrap();
+        assert_eq!(twisted.to_string(), "tcp:10.0.0.1:9000");
     }
 
     #[test]
