@@ -32,17 +32,17 @@ const LANGUAGES: &[Language] = &[
     Language {
         name: "Python",
         guest: "guests/python/conformance",
-        fails: &[],
+        fails: NO_STATE,
     },
     Language {
         name: "JavaScript",
         guest: "guests/javascript/conformance",
-        fails: &[],
+        fails: NO_STATE,
     },
     Language {
         name: "TypeScript",
         guest: "guests/typescript/conformance",
-        fails: &[],
+        fails: NO_STATE,
     },
     Language {
         name: "C",
@@ -57,7 +57,7 @@ const LANGUAGES: &[Language] = &[
     Language {
         name: "Go",
         guest: "guests/go/conformance",
-        fails: &[],
+        fails: NO_STATE,
     },
     Language {
         name: "Zig",
@@ -70,6 +70,17 @@ const LANGUAGES: &[Language] = &[
         fails: &[],
     },
 ];
+
+/// The scripts of a guest that has no `state-handler`, because its SDK has none yet.
+const NO_STATE: &[(&str, &str)] = &[
+    ("the next build goes on", NO_STATE_REASON),
+    ("nothing, and much", NO_STATE_REASON),
+    (
+        "what is not taken leaves the old one in its place",
+        NO_STATE_REASON,
+    ),
+];
+const NO_STATE_REASON: &str = "the SDK does not offer `state-handler` yet";
 
 /// Limits the run to these languages, separated by commas: to try one, or to split a slow run. The page is then checked for
 /// them alone.
@@ -218,6 +229,7 @@ fn features(scripts: &[Script]) -> Vec<&str> {
 fn check_page(languages: &[&Language], features: &[&str], scores: &BTreeMap<(&str, &str), Score>) {
     let cell = |feature: &str, language: &str| match scores.get(&(feature, language)) {
         Some(score) if score.passed == score.all => "passes".to_owned(),
+        Some(score) if score.passed == 0 => "no".to_owned(),
         Some(score) => format!("{} of {}", score.passed, score.all),
         None => "not run".to_owned(),
     };
