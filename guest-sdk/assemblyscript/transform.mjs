@@ -10,6 +10,8 @@ const NAMES = {
   drained: "flow-handler@0.1.0#drained",
   start: "lifecycle-handler@0.1.0#start",
   stop: "lifecycle-handler@0.1.0#stop",
+  saveState: "state-handler@0.1.0#save-state",
+  restoreState: "state-handler@0.1.0#restore-state",
   timerFired: "timer-handler@0.1.0#timer-fired",
   pageReceived: "page-handler@0.1.0#page-received",
   execute: "program@0.1.0#execute",

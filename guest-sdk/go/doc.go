@@ -23,7 +23,8 @@
 // From the outside to the inside:
 //
 //   - Package server makes a guest of a [Factory], package program one of a [Program]. A guest has one of the two.
-//   - A [Factory] builds a [Protocol] for each connection and keeps what they share.
+//   - A [Factory] builds a [Protocol] for each connection and keeps what they share. What a [StatefulFactory] keeps
+//     outlives a build: package server/stateful.
 //   - A [Transport] is a protocol's handle on its connection, and an [io.Writer]. Others may keep it (a chat room).
 //   - What takes time is a [Fetch] ([GetPage], [Send]) or a [Timer] ([CallLater]): give it a callback and return, or
 //     call Wait, which suspends this guest and nobody else. [Sleep] does so for time alone.

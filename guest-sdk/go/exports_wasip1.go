@@ -20,6 +20,7 @@ func init() {
 	bridge.Leave = leave
 	bridge.Lent = lent
 	bridge.LowerError = lowerError
+	bridge.LowerBytes = lowerBytes
 }
 
 // enter begins a handler: it is lent what the host has handed over with the call.
@@ -97,4 +98,15 @@ func lowerError(err error) unsafe.Pointer {
 		answer.text = pieceOf(bytesData(answer.keep), len(answer.keep))
 	}
 	return unsafe.Pointer(&answer)
+}
+
+// A list<u8> as it is returned by reference, kept until the next: the host reads it when the export has returned.
+var list struct {
+	bytes piece
+	keep  []byte
+}
+
+func lowerBytes(data []byte) unsafe.Pointer {
+	list.keep, list.bytes = data, pieceOf(bytesData(data), len(data))
+	return unsafe.Pointer(&list)
 }

@@ -51,6 +51,12 @@ func (i *instance) Stop() {
 	}
 }
 
+func (i *instance) SaveState() []byte { return i.factory.(StatefulFactory).SaveState() }
+
+func (i *instance) RestoreState(state []byte) error {
+	return i.factory.(StatefulFactory).RestoreState(state)
+}
+
 func (i *instance) Execute() error { return i.program.Execute() }
 
 func (i *instance) ConnectionMade(connection uint32) {

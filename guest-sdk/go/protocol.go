@@ -73,6 +73,22 @@ func (FactoryBase) Start(Config) error { return nil }
 // Stop does nothing.
 func (FactoryBase) Stop() {}
 
+// StatefulFactory is a Factory that hands its state to the one that takes its place, when there is a new build or its
+// instance has served enough. It is for isolation service, and package server/stateful makes a guest of it.
+type StatefulFactory interface {
+	Factory
+
+	// SaveState gives what the next one is to know, at most 16 MiB. Called once that one has started; this one goes on
+	// serving its open connections, but what changes from then on is not handed over. Say in it which version it is:
+	// another build will read it.
+	SaveState() []byte
+
+	// RestoreState is given what the one before has saved, perhaps nothing. Called after Start and before the first
+	// connection; not where there is no old instance. With an error, which is logged, the old one stays in its place.
+	// The bytes are only lent, as those of DataReceived.
+	RestoreState(state []byte) error
+}
+
 // FactoryFunc is a Factory of one function, for protocols that share nothing.
 type FactoryFunc func(peer Address) Protocol
 

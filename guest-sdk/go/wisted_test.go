@@ -231,6 +231,34 @@ func TestWhatIsReceivedIsOnlyLent(t *testing.T) {
 	equal(t, string(factory.kept), "????")
 }
 
+// counting hands over how many came.
+type counting struct {
+	noting
+	came []byte
+}
+
+func (c *counting) SaveState() []byte { return c.came }
+
+func (c *counting) RestoreState(state []byte) error {
+	if string(state) == "odd" {
+		return errors.New("that is no number")
+	}
+	c.came = state
+	return nil
+}
+
+func TestStateIsHandedOver(t *testing.T) {
+	host, old, next := wistedtest.NewHost(t), &counting{came: []byte("5")}, new(counting)
+	state := host.Serve(old).SaveState()
+	server := host.Serve(next)
+	equal(t, server.RestoreState([]byte("odd")).Error(), "that is no number")
+	equal(t, len(server.SaveState()), 0)
+	equal(t, server.RestoreState(state), nil)
+	equal(t, string(state), "5")
+	// What it was given was only lent.
+	equal(t, string(server.SaveState()), "?")
+}
+
 func TestAnErrorAtTheStartIsTold(t *testing.T) {
 	host := wistedtest.NewHost(t)
 	host.Configure("fail", "no")

@@ -5,15 +5,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write;
 use std::net::{Shutdown, TcpListener};
-use std::path::Path;
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::host::Scratch;
+use crate::serve::{replace, service};
 use crate::web::Web;
-use crate::{Client, End, Host, host, workspace};
+use crate::{Client, End, Host, Serving, host, workspace};
 
 /// The peer of steps that name none.
 const PEER: &str = "main";
+
+/// What the guest is called in a configuration.
+const SERVICE: &str = "guest";
 
 /// A script, as tests/conformance/PROTOCOL.md describes it.
 #[derive(Clone, Debug, Deserialize)]
@@ -26,9 +32,11 @@ pub struct Script {
     /// For `wisted run`.
     #[serde(default)]
     flags: Vec<String>,
+    /// Lines of the service in a configuration: `wisted serve` runs it, and its builds may be replaced.
+    service: Option<String>,
     /// How often the steps are run on the same host.
     #[serde(default = "once")]
-    pub repeat: u32,
+    repeat: u32,
     /// How much the host's memory may grow meanwhile, in bytes.
     growth_max_bytes: Option<u64>,
     steps: Vec<Step>,
@@ -61,6 +69,7 @@ enum Action {
     ExpectComplaint(Vec<String>),
     WebRelease(String),
     WebExpect(String),
+    Reload(Reload),
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -90,6 +99,13 @@ enum Deed {
     Close,
     Reset,
     StopHost,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Reload {
+    Succeeds,
+    Fails,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -150,12 +166,7 @@ pub fn compile(guest: &Path) {
 pub fn run(script: &Script, guest: &Path) {
     let web = Web::start();
     let refused = refused_port();
-    let mut builder = Host::run_file(guest).flag("--allow-fetch", web.grant());
-    builder = builder.flag("--allow-fetch", format!("127.0.0.1:{refused}"));
-    for flag in &script.flags {
-        builder = builder.arg(flag);
-    }
-    let host = builder.start();
+    let host = Running::start(script, guest, &web, refused);
     let mut at_first = None;
     for round in 0..script.repeat {
         if round == script.repeat / 10 {
@@ -180,6 +191,58 @@ pub fn run(script: &Script, guest: &Path) {
             "the host's memory grew by {growth_bytes} bytes in {} rounds",
             script.repeat
         );
+    }
+}
+
+/// The host of a script.
+enum Running {
+    Run(Host),
+    /// With the component's file, of which there may be another build.
+    Serve(Serving, PathBuf),
+}
+
+impl Running {
+    fn start(script: &Script, guest: &Path, web: &Web, refused: u16) -> Self {
+        let Some(lines) = &script.service else {
+            let mut builder = Host::run_file(guest).flag("--allow-fetch", web.grant());
+            builder = builder.flag("--allow-fetch", format!("127.0.0.1:{refused}"));
+            for flag in &script.flags {
+                builder = builder.arg(flag);
+            }
+            return Self::Run(builder.start());
+        };
+        assert!(script.flags.is_empty(), "flags are for `wisted run`");
+        let scratch = Scratch::new();
+        let component = scratch.path().join("guest.wasm");
+        fs::copy(guest, &component).expect("copied");
+        let config = service(SERVICE, &component, lines);
+        let serving = Serving::start_in(scratch, &config, |builder| builder);
+        Self::Serve(serving, component)
+    }
+
+    /// Has another build loaded, as far as anybody can tell: the same bytes, written anew.
+    fn reload(&self, expected: Reload) {
+        let Self::Serve(serving, component) = self else {
+            panic!("a script that reloads says what its service is");
+        };
+        replace(component, fs::read(component).expect("readable"));
+        let outcome = serving.reload_as_it_is();
+        let (field, value) = match expected {
+            Reload::Succeeds => ("changed", SERVICE),
+            Reload::Fails => ("failed", "1"),
+        };
+        assert_eq!(outcome.field(field), value, "{}", outcome.line);
+    }
+}
+
+impl Deref for Running {
+    type Target = Host;
+
+    fn deref(&self) -> &Host {
+        match self {
+            Self::Run(host) => host,
+            Self::Serve(serving, _) => serving,
+        }
     }
 }
 
@@ -211,7 +274,7 @@ fn refused_port() -> u16 {
 
 /// A script's host and the peers that are connected.
 struct Stage<'a> {
-    host: &'a Host,
+    host: &'a Running,
     web: &'a Web,
     refused: u16,
     peers: BTreeMap<String, Client>,
@@ -285,6 +348,7 @@ impl Stage<'_> {
             }
             Action::WebRelease(page) => self.web.release(page),
             Action::WebExpect(what) => self.web.wait_for(what, 1),
+            Action::Reload(expected) => self.host.reload(*expected),
         }
     }
 

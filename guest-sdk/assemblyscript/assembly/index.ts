@@ -18,7 +18,7 @@
 // exceptions: a callback is a function that is given a state of your choice, and what may fail says so in what it
 // returns.
 
-export { Protocol, Factory, Program, serveProtocol, serve, runProgram } from "./server";
+export { Protocol, Factory, StatefulFactory, Program, serveProtocol, serve, runProgram } from "./server";
 export { Transport, Address } from "./transport";
 export { CloseReason, CloseKind } from "./reason";
 export { callLater, after, sleep, now, DelayedCall, WaitError } from "./time";

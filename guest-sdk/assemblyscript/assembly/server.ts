@@ -41,6 +41,19 @@ export abstract class Factory {
   stopFactory(): void {}
 }
 
+/** A factory that hands its state to the one that takes its place, when there is a new build or its instance has served
+ * enough. It is for isolation `service`, and its guest exports what is in `assembly/exports/stateful-protocol`. */
+export abstract class StatefulFactory extends Factory {
+  /** What the next one is to know, at most 16 MiB. Called once that one has started; this one goes on serving its open
+   * connections, but what changes from then on is not handed over. Say in it which version it is: another build will
+   * read it. */
+  abstract saveState(): Uint8Array;
+
+  /** What the one before has saved; perhaps empty. Called after `startFactory` and before the first connection; not
+   * where there is no old instance. With a text, which is logged, the old one stays in its place. */
+  abstract restoreState(state: Uint8Array): string | null;
+}
+
 /** What runs by itself, without sockets. */
 export abstract class Program {
   /** The instance begins; called before `execute`. A text ends the program, as one of `execute` does. */
@@ -102,6 +115,20 @@ export namespace instance {
 
   export function execute(): string | null {
     return program!.execute();
+  }
+
+  export function saveState(): Uint8Array {
+    return stateful().saveState();
+  }
+
+  export function restoreState(state: Uint8Array): string | null {
+    return stateful().restoreState(state);
+  }
+
+  function stateful(): StatefulFactory {
+    const made = factory;
+    assert(made instanceof StatefulFactory, "a guest with the exports of stateful-protocol serves a StatefulFactory");
+    return made as StatefulFactory;
   }
 
   export function connectionMade(id: u32): void {

@@ -71,6 +71,17 @@ export class Guest {
     return error;
   }
 
+  /** What the instance leaves to the one that takes its place. */
+  saveState() {
+    return this.#memory.bytesAt(this.#call("state-handler", "save-state"));
+  }
+
+  /** Hands over what another instance has saved, as the host does before the first connection. Returns the error's text
+   * or null. */
+  restoreState(state) {
+    return this.#result(this.#call("state-handler", "restore-state", ...this.#memory.bytes(state)));
+  }
+
   /** Ends the instance in an orderly way: every connection is lost as when the host is stopping, then `stopFactory`. */
   stop() {
     for (const peer of this.#connections.values()) this.lose(peer, "stopping");

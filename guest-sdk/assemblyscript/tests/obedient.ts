@@ -1,12 +1,14 @@
 // A guest for the package's own tests: does as it is told, letter by letter, and logs what happens.
 
 import {
-  Address, CloseReason, Config, Factory, FetchResult, Protocol, Request, Transport, after, callLater, config, getPage, log,
+  Address, CloseReason, Config, FetchResult, Protocol, Request, StatefulFactory, Transport, after, callLater, config, getPage, log,
   randomBytes, request, serve, sleep,
 } from "../assembly";
-export * from "../assembly/exports/protocol";
+export * from "../assembly/exports/stateful-protocol";
 
-class Obedients extends Factory {
+class Obedients extends StatefulFactory {
+  private state: Uint8Array = new Uint8Array(0);
+
   startFactory(values: Config): string | null {
     assert(config.all().keys.length == values.keys.length);
     const fail = config.get("fail");
@@ -17,6 +19,16 @@ class Obedients extends Factory {
   buildProtocol(peer: Address): Protocol {
     assert(peer.toString().startsWith("127.0.0.1:4"));
     return new Obedient();
+  }
+
+  saveState(): Uint8Array {
+    return this.state;
+  }
+
+  restoreState(state: Uint8Array): string | null {
+    if (state.length == 1) return "the state is too short";
+    this.state = state;
+    return null;
   }
 
   stopFactory(): void {

@@ -99,6 +99,16 @@ test("an error at the start is told, and a failed assertion is logged before it 
   assert.match(messages(guest).at(-1), /^abort: told to fail \(.*obedient\.ts:\d+:\d+\)$/);
 });
 
+test("state is handed over", async () => {
+  const [old, next] = [await Guest.start(OBEDIENT), await Guest.start(OBEDIENT)];
+  assert.equal(old.restoreState(Buffer.from("what was there")), null);
+  assert.equal(next.restoreState(old.saveState()), null);
+  assert.equal(next.restoreState(Buffer.from("x")), "the state is too short");
+  assert.equal(next.saveState().toString(), "what was there");
+  assert.equal(next.restoreState(Buffer.alloc(0)), null);
+  assert.equal(next.saveState().length, 0);
+});
+
 test("memory stays where it is over many connections", async () => {
   const guest = await Guest.start(OBEDIENT);
   const size = async (count) => {

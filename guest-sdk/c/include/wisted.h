@@ -180,6 +180,9 @@ typedef struct wisted_protocol {
     void (*connection_lost)(void *self, wisted_transport transport, const wisted_close_reason *reason);
 } wisted_protocol;
 
+/** What save_state writes to. */
+typedef struct wisted_state wisted_state;
+
 /**
  * Builds the state of each connection and owns what they share: Twisted's ServerFactory. Each instance of the guest has
  * one. With isolation `connection` (the default) every connection has an instance of its own.
@@ -206,7 +209,21 @@ typedef struct wisted_factory {
 
     /** The instance ends in an orderly way. Called once, after everything else; not after a trap. */
     void (*stop)(void *context);
+
+    /** Only with WISTED_EXPORT_STATEFUL_FACTORY, which needs this and restore_state: writes what the instance that takes
+     * this one's place is to know, with wisted_state_write(). Called once that one has started; this one goes on serving
+     * its open connections, but what changes from then on is not handed over. Say in it which version it is: another
+     * build will read it. */
+    void (*save_state)(void *context, wisted_state *state);
+
+    /** What the instance before has saved; borrowed, and perhaps empty. Called after start and before the first
+     * connection; not where there is no old instance.
+     * @return NULL, or an error text like start's: the old instance then stays in its place. */
+    const char *(*restore_state)(void *context, const uint8_t *data, size_t size);
 } wisted_factory;
+
+/** Appends bytes to the state that save_state writes, which may have 16 MiB. They are copied. */
+void wisted_state_write(wisted_state *state, const void *data, size_t size);
 
 /** A program: what runs without sockets. */
 typedef struct wisted_program {
@@ -238,6 +255,12 @@ extern const wisted_program *const wisted_exported_program;
     const wisted_factory *const wisted_exported_factory = &(factory); \
     WISTED_LINK_(wisted_link_factory_)
 
+/** The same for one that hands its state to the instance that takes its place, when there is a new build or it has
+ * served enough: it has save_state and restore_state. For isolation `service`. */
+#define WISTED_EXPORT_STATEFUL_FACTORY(factory) \
+    const wisted_factory *const wisted_exported_factory = &(factory); \
+    WISTED_LINK_(wisted_link_stateful_factory_)
+
 /** Makes a `wisted_program` with static storage the guest. To be used once, at file scope. */
 #define WISTED_EXPORT_PROGRAM(program) \
     const wisted_program *const wisted_exported_program = &(program); \
@@ -246,6 +269,7 @@ extern const wisted_program *const wisted_exported_program;
 /* The exports are in the library, and a linker takes from a library only what is named. */
 #ifdef __wasm__
 void wisted_link_factory_(void);
+void wisted_link_stateful_factory_(void);
 void wisted_link_program_(void);
 #define WISTED_LINK_(exports) __attribute__((used)) static void (*const wisted_link_)(void) = exports;
 #else

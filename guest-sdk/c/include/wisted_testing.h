@@ -46,6 +46,14 @@ const char *wisted_fake_start(const wisted_factory *factory, const char *const *
  * stops. */
 void wisted_fake_stop(void);
 
+/** What the instance leaves to the one that takes its place: what the factory's save_state writes. Borrowed until the
+ * next call of this. */
+wisted_bytes wisted_fake_save_state(void);
+
+/** Hands over what another instance has saved, as the host does between start and the first connection.
+ * @return the error of the factory's restore_state, or NULL */
+const char *wisted_fake_restore_state(wisted_bytes state);
+
 /** Runs a program: start, execute, what is pending, stop. @return the first error, or NULL */
 const char *wisted_fake_run(const wisted_program *program, const char *const *config);
 

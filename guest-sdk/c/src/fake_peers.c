@@ -63,6 +63,15 @@ void wisted_fake_stop(void) {
     fake_forget_connections();
 }
 
+wisted_bytes wisted_fake_save_state(void) {
+    const wisted_state *state = wisted_serve_save_();
+    return (wisted_bytes){state->data, state->size};
+}
+
+const char *wisted_fake_restore_state(wisted_bytes state) {
+    return wisted_serve_restore_(state.data, state.size);
+}
+
 const char *wisted_fake_run(const wisted_program *program, const char *const *values) {
     fake_forget_connections();
     fake_configure(values);

@@ -37,6 +37,13 @@ wisted_entry wisted_table_take_(wisted_table *table, uint32_t id);
 void wisted_table_clear_(wisted_table *table);
 
 /* An instance that serves: what the host calls, by connection. */
+struct wisted_state {
+    uint8_t *data;
+    size_t size, capacity;
+};
+/* The state that the factory writes, kept until the next call. */
+const wisted_state *wisted_serve_save_(void);
+const char *wisted_serve_restore_(const uint8_t *data, size_t size);
 const char *wisted_serve_start_(const wisted_factory *factory, wisted_pairs config);
 void wisted_serve_stop_(void);
 void wisted_serve_made_(uint32_t connection);

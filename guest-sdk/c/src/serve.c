@@ -31,6 +31,30 @@ void wisted_serve_stop_(void) {
         factory->stop(factory->context);
 }
 
+void wisted_state_write(wisted_state *state, const void *data, size_t size) {
+    if (size == 0)
+        return;
+    if (size > state->capacity - state->size) {
+        size_t doubled = 2 * state->capacity, least = state->size + size;
+        state->capacity = doubled > least ? doubled : least;
+        state->data = wisted_reallocate_(state->data, state->capacity);
+    }
+    memcpy(state->data + state->size, data, size);
+    state->size += size;
+}
+
+const wisted_state *wisted_serve_save_(void) {
+    static wisted_state saved;
+    free(saved.data);
+    saved = (wisted_state){0};
+    factory->save_state(factory->context, &saved);
+    return &saved;
+}
+
+const char *wisted_serve_restore_(const uint8_t *data, size_t size) {
+    return factory->restore_state(factory->context, data, size);
+}
+
 void wisted_serve_made_(uint32_t connection) {
     wisted_transport transport = {connection};
     void *state = factory->context;

@@ -171,12 +171,41 @@ static void without_states_self_is_the_context(void) {
     wisted_fake_stop();
 }
 
+static uint32_t visits;
+
+static void save(void *context, wisted_state *state) {
+    (void)context;
+    wisted_state_write(state, "1 ", 2);
+    wisted_state_write(state, NULL, 0);
+    for (uint32_t i = 0; i < visits; i++)
+        wisted_state_write(state, "visit ", 6);
+}
+
+static const char *restore(void *context, const uint8_t *data, size_t size) {
+    note("restore %s %.*s\n", (const char *)context, (int)size, (const char *)data);
+    return size < 2 || data[0] != '1' ? "this is of another version" : NULL;
+}
+
+static void state_is_handed_over(void) {
+    static const wisted_factory counter = {.context = "w", .save_state = save, .restore_state = restore};
+    wisted_fake_reset();
+    wisted_fake_start(&counter, NULL);
+    visits = 3;
+    wisted_bytes state = wisted_fake_save_state();
+    WISTED_CHECK(state.size == 20 && memcmp(state.data, "1 visit visit visit ", 20) == 0);
+    WISTED_CHECK(wisted_fake_restore_state(state) == NULL);
+    WISTED_CHECK_TEXT(wisted_fake_restore_state((wisted_bytes){0}), "this is of another version");
+    CHECK_EVENTS("restore w 1 visit visit visit \nrestore w \n");
+    wisted_fake_stop();
+}
+
 int main(void) {
     handlers_are_called_in_order();
     commands_are_obeyed();
     a_start_may_refuse();
     a_factory_builds_what_connection_lost_frees();
     without_states_self_is_the_context();
+    state_is_handed_over();
     wisted_fake_reset();
     return 0;
 }

@@ -188,6 +188,21 @@ class Factory {
     virtual void stop() {}
 };
 
+/**
+ * A factory that hands its state to the one that takes its place, when there is a new build or its instance has served
+ * enough. For isolation `service`. WISTED_SERVE sees that it is one.
+ */
+class StatefulFactory : public Factory {
+  public:
+    /** What the next one is to know, at most 16 MiB. Called once that one has started; this one goes on serving its
+     * open connections, but what changes from then on is not handed over. Say in it which version it is: another build
+     * will read it. */
+    virtual std::vector<std::uint8_t> save_state() = 0;
+    /** What the one before has saved; perhaps empty. Called after start and before the first connection; not where
+     * there is no old instance. With a failure the old one stays in its place. */
+    virtual Failure restore_state(Bytes state) = 0;
+};
+
 /** A program: what runs without sockets. */
 class Program {
   public:
@@ -485,6 +500,17 @@ inline Protocol &self_of(void *self) {
     return *static_cast<Protocol *>(self);
 }
 
+template <class F> inline constexpr bool is_stateful = std::is_base_of_v<StatefulFactory, F>;
+
+inline void save_state(void *, wisted_state *state) {
+    auto saved = static_cast<StatefulFactory *>(instance<Factory>)->save_state();
+    wisted_state_write(state, saved.data(), saved.size());
+}
+
+inline const char *restore_state(void *, const std::uint8_t *data, std::size_t size) {
+    return told(static_cast<StatefulFactory *>(instance<Factory>)->restore_state({data, size}));
+}
+
 template <class F>
 inline constexpr wisted_factory factory_table = {
     .protocol =
@@ -511,6 +537,8 @@ inline constexpr wisted_factory factory_table = {
             instance<Factory>->stop();
             delete std::exchange(instance<Factory>, nullptr);
         },
+    .save_state = is_stateful<F> ? save_state : nullptr,
+    .restore_state = is_stateful<F> ? restore_state : nullptr,
 };
 
 template <class P>
@@ -527,6 +555,16 @@ inline constexpr wisted_program program_table = {
 
 template <class T>
 using factory_for = std::conditional_t<std::is_base_of_v<Factory, T>, T, FactoryOf<T>>;
+
+#ifdef __wasm__
+/* The exports that a factory needs. What is not named here the linker leaves out. */
+template <class F> constexpr auto exports_for() {
+    if constexpr (is_stateful<F>)
+        return wisted_link_stateful_factory_;
+    else
+        return wisted_link_factory_;
+}
+#endif
 } // namespace detail
 
 } // namespace wisted
@@ -546,9 +584,12 @@ extern "C" __attribute__((weak)) void __cxa_deleted_virtual() {
 }
 #endif
 
-/** Makes a class the guest that is a wisted::Factory, or a wisted::Protocol that is made without arguments. Once, at
- * file scope. */
-#define WISTED_SERVE(type) WISTED_EXPORT_FACTORY(::wisted::detail::factory_table<::wisted::detail::factory_for<type>>)
+/** Makes a class the guest that is a wisted::Factory (a wisted::StatefulFactory hands its state on), or a
+ * wisted::Protocol that is made without arguments. Once, at file scope. */
+#define WISTED_SERVE(type) \
+    const wisted_factory *const wisted_exported_factory = \
+        &::wisted::detail::factory_table<::wisted::detail::factory_for<type>>; \
+    WISTED_LINK_(::wisted::detail::exports_for<::wisted::detail::factory_for<type>>())
 
 /** Makes a wisted::Program the guest. Once, at file scope. */
 #define WISTED_RUN(type) WISTED_EXPORT_PROGRAM(::wisted::detail::program_table<type>)

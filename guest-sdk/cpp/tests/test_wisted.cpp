@@ -38,7 +38,7 @@ struct Noting : Protocol {
     }
 };
 
-struct NotingFactory : Factory {
+struct NotingFactory : StatefulFactory {
     static inline int alive = 0;
     NotingFactory() { alive++; }
     ~NotingFactory() override { alive--; }
@@ -50,8 +50,20 @@ struct NotingFactory : Factory {
     }
     std::unique_ptr<Protocol> build_protocol(Transport) override { return std::make_unique<Noting>(); }
     void stop() override { events += "stop\n"; }
+    std::vector<std::uint8_t> save_state() override { return {1, 0, 2}; }
+    Failure restore_state(Bytes state) override {
+        events += "restore " + std::to_string(state.size()) + "\n";
+        if (state.empty())
+            return "there is nothing in it";
+        return std::nullopt;
+    }
 };
 WISTED_SERVE(NotingFactory)
+
+struct Stateless : Factory {
+    std::unique_ptr<Protocol> build_protocol(Transport) override { return nullptr; }
+};
+static_assert(detail::factory_table<Stateless>.save_state == nullptr);
 
 static void handlers_are_called_and_protocols_live_as_long_as_connections() {
     wisted_fake_reset();
@@ -79,6 +91,17 @@ static void a_failure_is_told() {
     WISTED_CHECK_TEXT(wisted_fake_start(wisted_exported_factory, config), config[1]);
     WISTED_CHECK(wisted_fake_start(wisted_exported_factory, nullptr) == nullptr);
     WISTED_CHECK(NotingFactory::alive == 1);
+    wisted_fake_stop();
+    events.clear();
+}
+
+static void state_is_handed_over() {
+    wisted_fake_start(wisted_exported_factory, nullptr);
+    wisted_bytes state = wisted_fake_save_state();
+    WISTED_CHECK(state.size == 3 && state.data[2] == 2);
+    WISTED_CHECK(wisted_fake_restore_state(state) == nullptr);
+    WISTED_CHECK_TEXT(wisted_fake_restore_state({nullptr, 0}), "there is nothing in it");
+    CHECK_EVENTS("start nothing\nrestore 3\nrestore 0\n");
     wisted_fake_stop();
     events.clear();
 }
@@ -156,6 +179,7 @@ WISTED_RUN(Failing)
 int main() {
     handlers_are_called_and_protocols_live_as_long_as_connections();
     a_failure_is_told();
+    state_is_handed_over();
     a_timer_goes_with_its_protocol();
     pending_things_are_cancelled_or_detached_or_waited_for();
     pages_come_both_ways();

@@ -10,6 +10,9 @@ import (
 
 // Run makes factory the guest's, and returns at once: the host then calls it. To be called in main, once.
 func Run(factory wisted.Factory) {
+	if _, ok := factory.(wisted.StatefulFactory); ok && !bridge.HandsStateOn {
+		panic("wisted: the factory has state to hand over; run it with stateful.Run, of wisted.dev/wisted/server/stateful")
+	}
 	bridge.Begin(factory)
 	explain()
 }

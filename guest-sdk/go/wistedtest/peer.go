@@ -46,6 +46,18 @@ func (s *Server) Connect() *Peer {
 	return peer
 }
 
+// SaveState is what the instance leaves to the one that takes its place. Its factory has to be a
+// [wisted.StatefulFactory].
+func (s *Server) SaveState() []byte { return s.running.SaveState() }
+
+// RestoreState hands over what another instance has saved, as the host does before the first connection. The error is
+// that of the factory's RestoreState.
+func (s *Server) RestoreState(state []byte) error {
+	lent := slices.Clone(state)
+	defer overwrite(lent)
+	return s.running.RestoreState(lent)
+}
+
 // Stop ends the instance in an orderly way: every connection is lost as when the host is stopping, then the factory's
 // Stop.
 func (s *Server) Stop() {
@@ -151,10 +163,7 @@ func (h *Host) settleConnection() bool {
 			lent := c.inbox
 			c.inbox = nil
 			c.peer.server.running.DataReceived(id, lent)
-			// The real host's bytes are gone then too: what a protocol has kept without a copy is seen to be wrong.
-			for i := range lent {
-				lent[i] = '?'
-			}
+			overwrite(lent)
 		default:
 			continue
 		}
@@ -171,4 +180,12 @@ func (w *world) connectionIDs() []uint32 {
 	}
 	slices.Sort(ids)
 	return ids
+}
+
+// overwrite is for what was lent: the real host's bytes are gone then too, and what was kept without a copy is seen to
+// be wrong.
+func overwrite(lent []byte) {
+	for i := range lent {
+		lent[i] = '?'
+	}
 }

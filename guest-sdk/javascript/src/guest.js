@@ -61,10 +61,10 @@ export function handlers(app, lines, world) {
   if (lines !== undefined) {
     showStacksWith(sourcePlaces(lines));
   }
-  const { isProgram, make } = resolveApp(app);
-  if (isProgram && world === "protocol") {
-    // The build tries again with the world of programs.
-    throw new Error("wisted: this is a program");
+  const { world: needed, make } = resolveApp(app);
+  if (world !== undefined && world !== needed) {
+    // The build tries again with that one.
+    throw new Error(`wisted: the world is ${needed}`);
   }
   const outcomes = {
     timerHandler: { timerFired: guard((id) => deliver(id, FIRED)) },
@@ -74,7 +74,7 @@ export function handlers(app, lines, world) {
       ),
     },
   };
-  return { isProgram, ...outcomes, ...(isProgram ? programHandlers(make) : servers(make)) };
+  return { ...outcomes, ...(needed === "standalone" ? programHandlers(make) : servers(make)) };
 }
 
 function servers(make) {
@@ -90,6 +90,16 @@ function servers(make) {
     lifecycleHandler: {
       start: refusable((config) => begin(() => server.start(new Map(config)))),
       stop: guard(() => server.stop()),
+    },
+    stateHandler: {
+      saveState() {
+        let state;
+        guard(() => {
+          state = server.saveState();
+        })();
+        return state;
+      },
+      restoreState: refusable((state) => server.restoreState(state)),
     },
   };
 }

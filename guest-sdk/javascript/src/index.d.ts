@@ -69,6 +69,24 @@ export class Factory {
   stopFactory(): Handled;
 }
 
+/**
+ * A factory that hands its state to the one that takes its place, when there is a new build or its instance has served
+ * enough. It is for isolation `service`.
+ */
+export abstract class StatefulFactory extends Factory {
+  /**
+   * What the next one is to know, at most 16 MiB. Called once that one has started; this one goes on serving its open
+   * connections, but what changes from then on is not handed over. Say in it which version it is: another build will
+   * read it.
+   */
+  abstract saveState(): Data;
+  /**
+   * What the one before has saved, perhaps nothing. Called after `startFactory` and before the first connection; not
+   * where there is no old instance. With an exception, whose message is logged, the old one stays in its place.
+   */
+  abstract restoreState(state: Uint8Array): Handled;
+}
+
 /** What runs by itself, without sockets. `export default` the subclass. */
 export abstract class Program {
   /** The instance begins; called before `execute`. An exception ends the program, as one of `execute` does. */

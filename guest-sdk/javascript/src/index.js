@@ -14,7 +14,7 @@ export {
   netstring,
 } from "./framing.js";
 export { log } from "./log.js";
-export { Factory, Program, Protocol } from "./protocol.js";
+export { Factory, Program, Protocol, StatefulFactory } from "./protocol.js";
 export { randomBytes } from "./random.js";
 export { Int32Receiver, LineReceiver, NetstringReceiver } from "./receivers.js";
 export { decode, encode } from "./text.js";

@@ -38,6 +38,16 @@ export class Factory {
   stopFactory() {}
 }
 
+export class StatefulFactory extends Factory {
+  saveState() {
+    throw new Error(`${this.constructor.name} saves nothing: you must override saveState`);
+  }
+
+  restoreState(_state) {
+    throw new Error(`${this.constructor.name} restores nothing: you must override restoreState`);
+  }
+}
+
 export class Program {
   start(_config) {}
 

@@ -2,7 +2,8 @@
 // from: the bindings drive it in a guest, `wisted/testing` natively.
 
 import { closeReason } from "./errors.js";
-import { Factory, Program, Protocol } from "./protocol.js";
+import { Factory, Program, Protocol, StatefulFactory } from "./protocol.js";
+import { toBytes } from "./text.js";
 import { Transport } from "./transport.js";
 
 /** Runs what `made` makes. Each method returns what the user's handler returned. */
@@ -23,6 +24,15 @@ export class Server {
 
   stop() {
     return this.#factory.stopFactory();
+  }
+
+  /** As bytes. Like the next one, only for a StatefulFactory. */
+  saveState() {
+    return toBytes(this.#factory.saveState());
+  }
+
+  restoreState(state) {
+    return this.#factory.restoreState(state);
   }
 
   connectionMade(connection, transport = new Transport(connection)) {
@@ -55,14 +65,14 @@ export class Server {
   }
 }
 
-/** How to make the factory, or the program, of what a guest exports; and which of the two it is. */
+/** How to make the factory, or the program, of what a guest exports; and the contract's world that it needs. */
 export function resolveApp(app) {
   if (app instanceof Program || extendsClass(app, Program)) {
-    return { isProgram: true, make: maker(app) };
+    return { world: "standalone", make: maker(app) };
   }
   if (extendsClass(app, Protocol)) {
     return {
-      isProgram: false,
+      world: "protocol",
       make() {
         const factory = new Factory();
         factory.protocol = app;
@@ -71,7 +81,8 @@ export function resolveApp(app) {
     };
   }
   if (app instanceof Factory || extendsClass(app, Factory)) {
-    return { isProgram: false, make: maker(app) };
+    const isStateful = app instanceof StatefulFactory || extendsClass(app, StatefulFactory);
+    return { world: isStateful ? "stateful-protocol" : "protocol", make: maker(app) };
   }
   throw new TypeError(
     "the guest's main module has to `export default` a class that extends Protocol, Factory or Program of wisted",

@@ -1,6 +1,6 @@
 // The types and the documentation of "wisted/testing": fakes for unit tests that run natively, without wasm.
 
-import type { CloseReason, Data, Factory, FetchError, Protocol, Transport, WaitError } from "./index.js";
+import type { CloseReason, Data, Factory, FetchError, Handled, Protocol, Transport, WaitError } from "./index.js";
 
 export { CloseReason } from "./index.js";
 
@@ -23,6 +23,13 @@ export function takeLog(): { level: "trace" | "debug" | "info" | "warn" | "error
 export class Server {
   /** Starts an instance with these configuration values. @throws what `startFactory` throws. */
   constructor(app: Factory | (new () => Factory) | (new () => Protocol), config?: Record<string, string>);
+  /** What the instance leaves to the one that takes its place. The guest has to be a `StatefulFactory`. */
+  saveState(): Uint8Array;
+  /**
+   * Hands over what another instance has saved, as the host does before the first connection. What an async
+   * `restoreState` returns is to be awaited. @throws what that throws: the other instance would stay in its place.
+   */
+  restoreState(state: Data): Handled;
   /** Connects a peer, and runs `connectionMade`. */
   connect(): Peer;
   /** Puts the clock forward as {@link Clock.advance} does, and then ends the connections that callbacks closed. */

@@ -115,8 +115,8 @@ export class Server {
   #peers = [];
 
   constructor(app, config = {}) {
-    const { isProgram, make } = resolveApp(app);
-    if (isProgram) {
+    const { world: needed, make } = resolveApp(app);
+    if (needed === "standalone") {
       throw new TypeError("a Program serves nobody: make it and call its start and execute");
     }
     forgetPending();
@@ -124,6 +124,18 @@ export class Server {
     this.#server = new GuestServer(make);
     this.#server.start(new Map(world.config));
     drain();
+  }
+
+  saveState() {
+    const state = this.#server.saveState();
+    drain();
+    return state;
+  }
+
+  restoreState(state) {
+    const returned = this.#server.restoreState(toBytes(state).slice());
+    drain();
+    return returned;
   }
 
   connect() {

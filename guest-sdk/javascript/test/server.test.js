@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Factory, Program, Protocol, after, callLater, config, log, randomBytes } from "wisted";
+import { Factory, Program, Protocol, StatefulFactory, after, callLater, config, decode, log } from "wisted";
+import { randomBytes } from "wisted";
 import { Clock, Server, StringTransport, configure, takeLog } from "wisted/testing";
 
 let events = [];
@@ -167,4 +168,46 @@ test("records, configuration and randomness", () => {
   assert.equal(config.get("c"), undefined);
   assert.equal(randomBytes(16).length, 16);
   assert.throws(() => randomBytes(65_537), RangeError);
+});
+
+class Counting extends StatefulFactory {
+  count = 0;
+
+  saveState() {
+    return String(this.count);
+  }
+
+  restoreState(state) {
+    if (state.length === 0) throw new Error("nothing is no number");
+    this.count = Number(decode(state));
+  }
+}
+
+test("state is handed over as it is when it is asked for", () => {
+  const factory = new Counting();
+  const old = new Server(factory);
+  factory.count = 5;
+  const state = old.saveState();
+  factory.count = 6;
+  const next = new Server(Counting);
+  assert.throws(() => next.restoreState(""), /nothing is no number/);
+  next.restoreState(state);
+  assert.deepEqual(next.saveState(), state);
+  assert.throws(() => new Server(class Forgetful extends StatefulFactory {}).saveState(), /Forgetful saves nothing/);
+});
+
+test("an async restoreState can be awaited", async () => {
+  class Slow extends Counting {
+    async restoreState(state) {
+      await after(0);
+      super.restoreState(state);
+    }
+  }
+  const [clock, server] = [new Clock(), new Server(Slow)];
+  const taken = server.restoreState("7");
+  server.advance(clock, 0);
+  await server.settle();
+  server.advance(clock, 0);
+  await taken;
+  assert.equal(decode(server.saveState()), "7");
 });

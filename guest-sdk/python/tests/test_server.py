@@ -124,6 +124,41 @@ class Servers(unittest.TestCase):
         self.assertIn("ValueError: no", text)
 
 
+class Counting(wisted.StatefulFactory):
+    protocol = Noting
+    count = 0
+
+    def save_state(self) -> bytes:
+        return b"%d" % self.count
+
+    def restore_state(self, state: bytes) -> None:
+        self.count = int(state)
+
+
+class States(unittest.TestCase):
+    def test_state_is_handed_over_as_it_is_when_it_is_asked_for(self) -> None:
+        factory = Counting()
+        old = testing.Server(factory)
+        factory.count = 5
+        state = old.save_state()
+        factory.count = 6
+        new = testing.Server(Counting)
+        with self.assertRaises(ValueError):
+            new.restore_state(b"odd")
+        self.assertEqual(new.save_state(), b"0")
+        new.restore_state(state)
+        self.assertEqual(new.save_state(), b"5")
+
+    def test_who_hands_state_over(self) -> None:
+        self.assertTrue(InstanceServer(Counting).is_stateful and InstanceServer(Counting()).is_stateful)
+        for guest in (Noting, NotingFactory, NotingFactory()):
+            self.assertFalse(InstanceServer(guest).is_stateful)
+        with self.assertRaisesRegex(TypeError, "NotingFactory is no StatefulFactory"):
+            testing.Server(NotingFactory).save_state()
+        with self.assertRaisesRegex(NotImplementedError, "override save_state"):
+            testing.Server(wisted.StatefulFactory.for_protocol(Noting)).save_state()
+
+
 class Transports(unittest.TestCase):
     def test_only_bytes_are_written(self) -> None:
         transport = testing.StringTransport()

@@ -50,12 +50,34 @@ pub fn connections(comptime Server: type) void {
         fn stop() callconv(.c) void {
             server.stop();
         }
+
+        fn save() callconv(.c) *const Bytes {
+            // Until the host has read it, which is before anything else runs here.
+            host.allocator.free(saved);
+            saved = "";
+            saved = server.saveState() catch |err| std.debug.panic("saveState has failed: {t}", .{err});
+            saved_area = .of(saved);
+            return &saved_area;
+        }
+
+        fn restore(ptr: [*]const u8, len: usize) callconv(.c) *const abi.RawResult {
+            const state: Bytes = .{ .ptr = ptr, .len = len };
+            defer state.deinit(host.allocator);
+            return lower(server.restoreState(state.slice()));
+        }
+
+        var saved: []const u8 = "";
+        var saved_area: Bytes = undefined;
     };
     put(&Handlers.made, "connection-handler", "connection-made");
     put(&Handlers.received, "connection-handler", "data-received");
     put(&Handlers.lost, "connection-handler", "connection-lost");
     put(&Handlers.readClosed, "half-close-handler", "read-closed");
     put(&Handlers.drained, "flow-handler", "drained");
+    if (Server.is_stateful) {
+        put(&Handlers.save, "state-handler", "save-state");
+        put(&Handlers.restore, "state-handler", "restore-state");
+    }
     outcomes(Handlers);
 }
 

@@ -16,10 +16,16 @@ pub fn Server(comptime Handler: type) type {
     if (!@hasDecl(Protocol, "dataReceived")) {
         @compileError(@typeName(Protocol) ++ " is no protocol: it has no `pub fn dataReceived`");
     }
+    if (@hasDecl(Factory, "saveState") != @hasDecl(Factory, "restoreState")) {
+        @compileError(@typeName(Factory) ++ " has one of `saveState` and `restoreState`, and needs both or neither");
+    }
 
     return struct {
         factory: ?Factory = null,
         protocols: Table(*Protocol) = .{},
+
+        /// Whether what it serves outlives a build.
+        pub const is_stateful = @hasDecl(Factory, "saveState");
 
         const Self = @This();
 
@@ -33,6 +39,17 @@ pub fn Server(comptime Handler: type) type {
             }
             self.factory = null;
             self.protocols.deinit(host.allocator);
+        }
+
+        /// For whoever calls it to free, with the instance's allocator.
+        pub fn saveState(self: *Self) anyerror![]const u8 {
+            if (!is_stateful) return "";
+            return self.factory.?.saveState(host.allocator);
+        }
+
+        pub fn restoreState(self: *Self, state: []const u8) anyerror!void {
+            if (!is_stateful) return;
+            return self.factory.?.restoreState(state);
         }
 
         pub fn connectionMade(self: *Self, id: u32) void {

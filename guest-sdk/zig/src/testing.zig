@@ -147,6 +147,16 @@ pub fn Server(comptime Handler: type) type {
             self.settle();
         }
 
+        /// What the instance leaves to the one that takes its place; to be freed with `std.testing.allocator`.
+        pub fn saveState(self: *Self) anyerror![]const u8 {
+            return self.inner.saveState();
+        }
+
+        /// Hands over what another instance has saved, as the host does before the first connection.
+        pub fn restoreState(self: *Self, state: []const u8) anyerror!void {
+            return self.inner.restoreState(state);
+        }
+
         /// Ends the instance in an orderly way: connections are lost as when the host is stopping, then `stopFactory`.
         pub fn stop(self: *Self) void {
             for (fake.world.connections.entries.items) |entry| self.lose(entry.id, .stopping);
@@ -336,4 +346,40 @@ test "paused data arrives in one piece after resuming" {
     peer.reset();
     peer.reset();
     try std.testing.expect(std.mem.endsWith(u8, logged(), "lost: reset by the fake peer\n"));
+}
+
+test "state is handed over" {
+    const Counter = struct {
+        visits: u8 = 0,
+
+        pub const Protocol = Obedient;
+
+        pub fn buildProtocol(self: *@This(), _: types.Address) Obedient {
+            self.visits += 1;
+            return .{};
+        }
+
+        pub fn saveState(self: *@This(), to: std.mem.Allocator) ![]const u8 {
+            return to.dupe(u8, &.{ 1, self.visits });
+        }
+
+        pub fn restoreState(self: *@This(), state: []const u8) !void {
+            if (state.len != 2 or state[0] != 1) return error.OtherVersion;
+            self.visits = state[1];
+        }
+    };
+    begin();
+    defer end();
+    var old: Server(Counter) = try .start(&.{});
+    _ = old.connect();
+    const state = try old.saveState();
+    defer gpa.free(state);
+    old.stop();
+    var new: Server(Counter) = try .start(&.{});
+    defer new.stop();
+    try std.testing.expectError(error.OtherVersion, new.restoreState(""));
+    try new.restoreState(state);
+    _ = new.connect();
+    try std.testing.expectEqual(2, new.inner.factory.?.visits);
+    try std.testing.expect(!server.Server(Obedient).is_stateful);
 }

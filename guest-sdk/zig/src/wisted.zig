@@ -101,6 +101,19 @@ pub const is_guest = builtin.target.cpu.arch.isWasm();
 /// pub fn buildProtocol(self: *Factory, peer: Address) !Protocol
 /// pub fn stopFactory(self: *Factory) void             // the instance ends in an orderly way; not after a trap
 /// ```
+///
+/// A factory with these two declarations hands its state to the one that takes its place, when there is a new build or
+/// its instance has served enough. It is for isolation `service`.
+///
+/// ```zig
+/// pub fn saveState(self: *Factory, gpa: std.mem.Allocator) ![]const u8   // at most 16 MiB; allocated with `gpa`
+/// pub fn restoreState(self: *Factory, state: []const u8) !void           // `state` is borrowed; see also `fail`
+/// ```
+///
+/// `saveState` is called once the new instance has started. The old one goes on serving its open connections, but what
+/// changes from then on is not handed over. An error of it is a trap. `restoreState` is called after `startFactory` and
+/// before the first connection, and with an error the old instance stays in its place. The state may be another build's:
+/// say in it which version it is.
 pub fn exportProtocol(comptime Handler: type) void {
     const Server = server.Server(Handler);
     if (is_guest) @import("exports.zig").connections(Server) else std.testing.refAllDecls(Server);

@@ -44,6 +44,15 @@ test("a line of the chat is bounded", async () => {
   assert.match(peer.take(), /\* a line may have 1024 bytes\n$/);
 });
 
+test("a new build of the chat goes on counting", async () => {
+  const [old, next] = [await start("chat"), await start("chat")];
+  old.connect();
+  old.connect();
+  assert.match(next.restoreState(Buffer.from("odd")), /^the state is not/);
+  assert.equal(next.restoreState(old.saveState()), null);
+  assert.equal(next.connect().take(), "* you are 3, with 0 others here\n");
+});
+
 const URLS = { url1: "http://one/", url2: "http://two/" };
 
 test("pages come after the handler in order of arrival, or are waited for in the order asked for", async () => {

@@ -1,6 +1,7 @@
 /* A chat room: what one peer says, all the others hear. Needs isolation `service`, so that they share a room. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <wisted.h>
 
 /* Nobody may have the room remember more than this. */
@@ -88,11 +89,27 @@ static void connection_lost(void *self, wisted_transport transport, const wisted
     free(me);
 }
 
+/* A new build goes on counting, so that no number is given twice while old connections are still there. */
+static void save_state(void *context, wisted_state *state) {
+    const room *room = context;
+    wisted_state_write(state, &room->numbers_given, sizeof room->numbers_given);
+}
+
+static const char *restore_state(void *context, const uint8_t *data, size_t size) {
+    room *room = context;
+    if (size != sizeof room->numbers_given)
+        return "the state is not the number of those who came";
+    memcpy(&room->numbers_given, data, size);
+    return NULL;
+}
+
 static const wisted_factory chat = {
     .protocol = {.connection_made = connection_made,
                  .data_received = data_received,
                  .connection_lost = connection_lost},
     .context = &hall,
     .build_protocol = build_protocol,
+    .save_state = save_state,
+    .restore_state = restore_state,
 };
-WISTED_EXPORT_FACTORY(chat)
+WISTED_EXPORT_STATEFUL_FACTORY(chat)

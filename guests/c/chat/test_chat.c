@@ -38,9 +38,29 @@ static void a_line_is_bounded(void) {
     wisted_fake_stop();
 }
 
+static void a_new_build_goes_on_counting(void) {
+    wisted_fake_start(wisted_exported_factory, NULL);
+    wisted_peer_connect();
+    uint8_t copy[64];
+    wisted_bytes state = wisted_fake_save_state();
+    memcpy(copy, state.data, state.size);
+    state.data = copy;
+    wisted_fake_stop();
+    wisted_fake_start(wisted_exported_factory, NULL);
+    WISTED_CHECK(wisted_fake_restore_state(state) == NULL);
+    uint32_t before;
+    memcpy(&before, copy, sizeof before);
+    char greeting[64];
+    snprintf(greeting, sizeof greeting, "* you are %u, with 0 others here\n", before + 1);
+    WISTED_CHECK_RECEIVED(wisted_peer_connect(), greeting);
+    WISTED_CHECK(wisted_fake_restore_state((wisted_bytes){copy, 3}) != NULL);
+    wisted_fake_stop();
+}
+
 int main(void) {
     everyone_hears_everyone_line_by_line();
     leaving_is_told_and_nothing_is_sent_to_those_who_left();
     a_line_is_bounded();
+    a_new_build_goes_on_counting();
     return 0;
 }

@@ -14,6 +14,9 @@ typedef struct peer {
     bool tells_drained;
 } peer;
 
+/* What a successor takes over; NULL for nothing. */
+static char *kept;
+
 #define SAY(...) wisted_transport_printf(me->transport, __VA_ARGS__)
 
 static void *allocated(size_t size) {
@@ -128,6 +131,16 @@ static void cancel(peer *me, uint32_t delay_ms) {
         SAY("cancelled %s\n", wisted_cancel(id) ? "true" : "false");
 }
 
+static void keep(const char *text, size_t size) {
+    free(kept);
+    kept = NULL;
+    if (size != 0) {
+        kept = allocated(size);
+        memcpy(kept, text, size);
+        kept[size] = '\0';
+    }
+}
+
 static void write_log(peer *me, const char *level, const char *text) {
     static const char *const levels[] = {"trace", "debug", "info", "warn", "error"};
     for (int i = 0; i < 5; i++)
@@ -165,6 +178,10 @@ static bool run(peer *me, const char *name, char *rest) {
         say_address(me, "host", wisted_transport_host(me->transport));
     else if (IS("config"))
         say_config(me, rest);
+    else if (IS("keep"))
+        keep(rest, strlen(rest)), SAY("kept\n");
+    else if (IS("recall"))
+        SAY(kept != NULL ? "recalled %s\n" : "recalled\n", kept);
     else if (IS("now"))
         SAY("now %" PRIu64 "\n", wisted_now() * 1000000);
     else if (IS("netstring"))
@@ -272,9 +289,26 @@ static void stop(void *context) {
     wisted_log(WISTED_INFO, "stopped");
 }
 
+static void save_state(void *context, wisted_state *state) {
+    (void)context;
+    if (kept != NULL)
+        wisted_state_write(state, kept, strlen(kept));
+}
+
+static const char *restore_state(void *context, const uint8_t *data, size_t size) {
+    (void)context;
+    static const char spoilt[] = "spoilt";
+    if (size == strlen(spoilt) && memcmp(data, spoilt, size) == 0)
+        return "the state is spoilt";
+    keep((const char *)data, size);
+    return NULL;
+}
+
 static const wisted_factory conformance = {
     .protocol = {connection_made, data_received, read_closed, drained, connection_lost},
     .state_size = sizeof(peer),
     .stop = stop,
+    .save_state = save_state,
+    .restore_state = restore_state,
 };
-WISTED_EXPORT_FACTORY(conformance)
+WISTED_EXPORT_STATEFUL_FACTORY(conformance)

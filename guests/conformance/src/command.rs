@@ -29,6 +29,8 @@ pub(crate) enum Command {
     Now,
     Netstring,
     Int32,
+    Keep(String),
+    Recall,
     Trap,
 }
 
@@ -72,6 +74,8 @@ impl FromStr for Command {
             "now" => Command::Now,
             "netstring" => Command::Netstring,
             "int32" => Command::Int32,
+            "keep" => Command::Keep(rest.to_owned()),
+            "recall" => Command::Recall,
             "trap" => Command::Trap,
             _ => return Err(format!("unknown command: {word}")),
         })

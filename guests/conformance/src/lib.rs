@@ -3,14 +3,19 @@
 mod command;
 
 use command::Command;
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::time::Duration;
 use wisted_guest::framing::{FrameError, Int32Receiver, LineReceiver, NetstringReceiver};
 use wisted_guest::{Address, CloseReason, Deferred, Error, Factory, Protocol, Request, Response};
-use wisted_guest::{Transport, after, call_later, config, export, get_page, info, log, now};
-use wisted_guest::{random_bytes, request, sleep};
+use wisted_guest::{StatefulFactory, Transport, after, call_later, config, export_stateful};
+use wisted_guest::{get_page, info, log, now, random_bytes, request, sleep};
 
 #[derive(Default)]
-struct ConformanceFactory;
+struct ConformanceFactory {
+    /// What a successor takes over.
+    kept: Rc<RefCell<String>>,
+}
 
 impl Factory for ConformanceFactory {
     type Protocol = Conformance;
@@ -20,11 +25,26 @@ impl Factory for ConformanceFactory {
             framing: Framing::Lines(LineReceiver::with_delimiter(b"\n")),
             raw_bytes: 0,
             drained_is_awaited: false,
+            kept: self.kept.clone(),
         }
     }
 
     fn stop_factory(&mut self) {
         info!("stopped");
+    }
+}
+
+impl StatefulFactory for ConformanceFactory {
+    fn save_state(&mut self) -> Vec<u8> {
+        self.kept.borrow().clone().into_bytes()
+    }
+
+    fn restore_state(&mut self, state: &[u8]) -> Result<(), String> {
+        if state == b"spoilt" {
+            return Err("the state is spoilt".to_owned());
+        }
+        *self.kept.borrow_mut() = String::from_utf8_lossy(state).into_owned();
+        Ok(())
     }
 }
 
@@ -40,6 +60,7 @@ struct Conformance {
     /// So many bytes are to be echoed before the next line.
     raw_bytes: usize,
     drained_is_awaited: bool,
+    kept: Rc<RefCell<String>>,
 }
 
 impl Protocol for Conformance {
@@ -204,6 +225,14 @@ impl Conformance {
                 strings.push(&self.unread());
                 self.framing = Framing::Int32s(strings);
             }
+            Command::Keep(text) => {
+                *self.kept.borrow_mut() = text;
+                say("kept".into());
+            }
+            Command::Recall => {
+                let kept = self.kept.borrow();
+                say(["recalled", if kept.is_empty() { "" } else { " " }, &kept].concat());
+            }
             Command::Trap => panic!("a trap was asked for"),
         }
     }
@@ -246,7 +275,7 @@ fn address_line(word: &str, address: &Address) -> String {
     format!("{word} {} {}", address.host, address.port)
 }
 
-export!(ConformanceFactory);
+export_stateful!(ConformanceFactory);
 
 #[cfg(test)]
 mod tests;

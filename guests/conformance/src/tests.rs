@@ -56,3 +56,21 @@ fn pages() {
     );
     assert_eq!(ask(&peer, "post http://a/ body\n"), "page 200 4\n");
 }
+
+#[test]
+fn state_is_handed_over() {
+    let old = Server::<ConformanceFactory>::start(&[]).unwrap();
+    assert_eq!(old.save_state(), b"");
+    assert_eq!(
+        ask(&old.connect(), "recall\nkeep a b\n"),
+        "recalled\nkept\n"
+    );
+    let state = old.save_state();
+    let new = Server::<ConformanceFactory>::start(&[]).unwrap();
+    assert_eq!(
+        new.restore_state(b"spoilt"),
+        Err("the state is spoilt".to_owned())
+    );
+    new.restore_state(&state).unwrap();
+    assert_eq!(ask(&new.connect(), "recall\n"), "recalled a b\n");
+}

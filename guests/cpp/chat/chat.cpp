@@ -1,5 +1,6 @@
 // A chat room: what one peer says, all the others hear. Needs isolation `service`, so that they share a room.
 #include <algorithm>
+#include <charconv>
 #include <map>
 
 #include <wisted.hpp>
@@ -57,9 +58,21 @@ class Speaker : public Protocol {
     Frames frames_;
 };
 
-class Chat : public Factory {
+class Chat : public StatefulFactory {
     std::unique_ptr<Protocol> build_protocol(Transport) override {
         return std::make_unique<Speaker>(++numbers_given_, room_);
+    }
+    // A new build goes on counting, so that no number is given twice while old connections are still there.
+    std::vector<std::uint8_t> save_state() override {
+        auto text = std::to_string(numbers_given_);
+        return {text.begin(), text.end()};
+    }
+    Failure restore_state(Bytes state) override {
+        auto text = as_text(state);
+        auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), numbers_given_);
+        if (error != std::errc() || end != text.data() + text.size())
+            return "the state is not the number of those who came";
+        return std::nullopt;
     }
 
     Room room_;

@@ -41,8 +41,25 @@ static void a_line_is_bounded() {
     wisted_fake_stop();
 }
 
+static void a_new_build_goes_on_counting() {
+    wisted_fake_start(wisted_exported_factory, nullptr);
+    wisted_peer_connect(), wisted_peer_connect();
+    wisted_bytes state = wisted_fake_save_state();
+    std::string saved(reinterpret_cast<const char *>(state.data), state.size);
+    wisted_fake_stop();
+    wisted_fake_start(wisted_exported_factory, nullptr);
+    auto give = [](const std::string &text) {
+        return wisted_fake_restore_state({reinterpret_cast<const std::uint8_t *>(text.data()), text.size()});
+    };
+    WISTED_CHECK(give(saved) == nullptr);
+    WISTED_CHECK_RECEIVED(wisted_peer_connect(), "* you are 3, with 0 others here\n");
+    WISTED_CHECK(give("two") != nullptr && give("") != nullptr);
+    wisted_fake_stop();
+}
+
 int main() {
     everyone_hears_everyone_line_by_line();
     leaving_is_told_and_nothing_is_sent_to_those_who_left();
     a_line_is_bounded();
+    a_new_build_goes_on_counting();
 }

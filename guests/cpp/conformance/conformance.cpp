@@ -25,6 +25,8 @@ static std::optional<std::uint32_t> number_of(Text text) {
 
 class Conformance : public Protocol {
   public:
+    explicit Conformance(std::string &kept) : kept_(kept) {}
+
     void data_received(Transport transport, Bytes data) override {
         frames_.push(data);
         while (std::optional<Bytes> frame = next_frame()) {
@@ -90,6 +92,8 @@ class Conformance : public Protocol {
             {"now", [&] { say("now " + std::to_string(std::chrono::nanoseconds(now()).count())); }},
             {"netstring", [&] { take_ = &Frames::netstring, answer_ = &Transport::write_netstring; }},
             {"int32", [&] { take_ = &Frames::int32, answer_ = &Transport::write_int32; }},
+            {"keep", [&] { kept_ = all, say("kept"); }},
+            {"recall", [&] { say(kept_.empty() ? "recalled" : "recalled " + kept_); }},
             {"trap", [&] { std::abort(); }},
         };
         auto number = number_of(first);
@@ -152,6 +156,8 @@ class Conformance : public Protocol {
         transport.write("logged\n");
     }
 
+    /** What a successor takes over. */
+    std::string &kept_;
     Frames frames_;
     /** Bytes to be sent back as they are. */
     std::uint32_t raw_left_ = 0;
@@ -160,9 +166,18 @@ class Conformance : public Protocol {
     bool tells_drained_ = false;
 };
 
-class ConformanceFactory : public Factory {
-    std::unique_ptr<Protocol> build_protocol(Transport) override { return std::make_unique<Conformance>(); }
+class ConformanceFactory : public StatefulFactory {
+    std::unique_ptr<Protocol> build_protocol(Transport) override { return std::make_unique<Conformance>(kept_); }
     void stop() override { info("stopped"); }
+    std::vector<std::uint8_t> save_state() override { return {kept_.begin(), kept_.end()}; }
+    Failure restore_state(Bytes state) override {
+        if (as_text(state) == "spoilt")
+            return "the state is spoilt";
+        kept_ = as_text(state);
+        return std::nullopt;
+    }
+
+    std::string kept_;
 };
 
 WISTED_SERVE(ConformanceFactory)

@@ -3,11 +3,13 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"wisted.dev/wisted"
-	"wisted.dev/wisted/server"
+	"wisted.dev/wisted/server/stateful"
 )
 
 // Nobody may have the room remember more than this, the line's end included.
@@ -39,6 +41,18 @@ func (c *chat) BuildProtocol(wisted.Address) wisted.Protocol {
 		room:   c.room,
 		lines:  wisted.LineReceiver{MaxBytes: lineMaxBytes - 1},
 	}
+}
+
+// SaveState has a new build go on counting, so that no number is given twice while old connections are still there.
+func (c *chat) SaveState() []byte { return strconv.AppendInt(nil, int64(c.numbersGiven), 10) }
+
+func (c *chat) RestoreState(state []byte) error {
+	given, err := strconv.Atoi(string(state))
+	if err != nil {
+		return errors.New("the state is not the number of those who came")
+	}
+	c.numbersGiven = given
+	return nil
 }
 
 type speaker struct {
@@ -78,4 +92,4 @@ func printable(r rune) rune {
 	return r
 }
 
-func main() { server.Run(newChat()) }
+func main() { stateful.Run(newChat()) }

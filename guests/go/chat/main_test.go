@@ -55,3 +55,19 @@ func TestALineIsBounded(t *testing.T) {
 	}
 	hears(t, two, "* 1 left\n")
 }
+
+func TestANewBuildGoesOnCounting(t *testing.T) {
+	host := wistedtest.NewHost(t)
+	old := host.Serve(newChat())
+	old.Connect()
+	state := old.SaveState()
+	old.Stop()
+	next := host.Serve(newChat())
+	if next.RestoreState([]byte("odd")) == nil {
+		t.Error("any state is taken")
+	}
+	if err := next.RestoreState(state); err != nil {
+		t.Error(err)
+	}
+	hears(t, next.Connect(), "* you are 2, with 0 others here\n")
+}

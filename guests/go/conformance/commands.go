@@ -70,6 +70,15 @@ func (c *conformance) command(t *wisted.Transport, name, arguments string) error
 		} else {
 			say(t, "config")
 		}
+	case "keep":
+		*c.kept = arguments
+		say(t, "kept")
+	case "recall":
+		if *c.kept == "" {
+			say(t, "recalled")
+		} else {
+			say(t, "recalled "+*c.kept)
+		}
 	case "trap":
 		panic("the command trap")
 	case "echo", "many", "flood", "random", "pause", "later", "cancel", "sleep", "wait":

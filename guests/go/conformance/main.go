@@ -4,20 +4,36 @@
 package main
 
 import (
+	"errors"
 	"strings"
 
 	"wisted.dev/wisted"
-	"wisted.dev/wisted/server"
+	"wisted.dev/wisted/server/stateful"
 )
 
-type factory struct{ wisted.FactoryBase }
+type factory struct {
+	wisted.FactoryBase
+	// What a successor takes over.
+	kept string
+}
 
-func (factory) BuildProtocol(wisted.Address) wisted.Protocol { return new(conformance) }
+func (f *factory) BuildProtocol(wisted.Address) wisted.Protocol { return &conformance{kept: &f.kept} }
 
-func (factory) Stop() { wisted.Log(wisted.LevelInfo, "stopped") }
+func (*factory) Stop() { wisted.Log(wisted.LevelInfo, "stopped") }
+
+func (f *factory) SaveState() []byte { return []byte(f.kept) }
+
+func (f *factory) RestoreState(state []byte) error {
+	if string(state) == "spoilt" {
+		return errors.New("the state is spoilt")
+	}
+	f.kept = string(state)
+	return nil
+}
 
 type conformance struct {
 	wisted.ProtocolBase
+	kept  *string
 	lines wisted.LineReceiver
 	// Reads what arrives in place of lines, once a command has it so, and returns what is left for lines.
 	read        func(t *wisted.Transport, data []byte) []byte
@@ -111,4 +127,4 @@ func (*conformance) ConnectionLost(_ *wisted.Transport, reason wisted.CloseReaso
 	wisted.Log(wisted.LevelInfo, "lost "+reason.Kind.String())
 }
 
-func main() { server.Run(factory{}) }
+func main() { stateful.Run(new(factory)) }

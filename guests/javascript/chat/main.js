@@ -1,17 +1,28 @@
 // A chat room: what one peer says, all the others hear. Needs isolation `service`, so that they share a room.
 
-import { Factory, LineReceiver } from "wisted";
+import { LineReceiver, StatefulFactory, decode } from "wisted";
 
 /** Nobody may have the room remember more than this. */
 const LINE_MAX_BYTES = 1023;
 
-export default class Chat extends Factory {
+export default class Chat extends StatefulFactory {
   /** Who is there, by number. */
   room = new Map();
   numbersGiven = 0;
 
   buildProtocol() {
     return new Speaker(++this.numbersGiven, this.room);
+  }
+
+  /** A new build goes on counting, so that no number is given twice while old connections are still there. */
+  saveState() {
+    return String(this.numbersGiven);
+  }
+
+  restoreState(state) {
+    const given = decode(state);
+    if (!/^\d+$/.test(given)) throw new Error("the state is not the number of those who came");
+    this.numbersGiven = Number(given);
   }
 }
 

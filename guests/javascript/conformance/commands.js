@@ -73,6 +73,14 @@ export const COMMANDS = {
   now: (peer) => peer.sendLine(`now ${now() * 1_000_000}`),
   netstring: (peer) => peer.startFraming(new NetstringBuffer(), netstring),
   int32: (peer) => peer.startFraming(new Int32Buffer(), int32Frame),
+  keep(peer, text) {
+    peer.factory.kept = text;
+    peer.sendLine("kept");
+  },
+  recall(peer) {
+    const { kept } = peer.factory;
+    peer.sendLine(kept === "" ? "recalled" : `recalled ${kept}`);
+  },
   trap() {
     throw new Error("a trap was asked for");
   },

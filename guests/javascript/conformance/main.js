@@ -1,6 +1,6 @@
 // Does on command whatever the SDK can do, whatever the commands are. It must not know what is tested.
 
-import { Factory, LineReceiver, WaitError, decode, log } from "wisted";
+import { LineReceiver, StatefulFactory, WaitError, decode, log } from "wisted";
 import { BadArgument, COMMANDS, cut } from "./commands.js";
 
 class Conformance extends LineReceiver {
@@ -75,7 +75,19 @@ class Conformance extends LineReceiver {
   }
 }
 
-export default class ConformanceFactory extends Factory {
+export default class ConformanceFactory extends StatefulFactory {
   protocol = Conformance;
+  /** What a successor takes over. */
+  kept = "";
   stopFactory = () => log.info("stopped");
+
+  saveState() {
+    return this.kept;
+  }
+
+  restoreState(state) {
+    const text = decode(state);
+    if (text === "spoilt") throw new Error("the state is spoilt");
+    this.kept = text;
+  }
 }

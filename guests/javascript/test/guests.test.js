@@ -40,6 +40,15 @@ test("chat: everyone hears everyone line by line", () => {
   assert.equal(three.takeText(), "* 2 left\n");
 });
 
+test("chat: a new build goes on counting", () => {
+  const [old, next] = [new Server(Chat), new Server(Chat)];
+  old.connect();
+  old.connect();
+  assert.throws(() => next.restoreState("odd"), /the state is not/);
+  next.restoreState(old.saveState());
+  assert.equal(next.connect().takeText(), "* you are 3, with 0 others here\n");
+});
+
 /** The first page takes longer than the second. */
 function pages(config = { url1: "http://one/", url2: "http://two/" }) {
   const [clock, web] = [new Clock(), new Pages()];
@@ -113,6 +122,7 @@ test("conformance: a few of its commands", () => {
   peer.send("later 5 a name\n");
   server.advance(clock, 5);
   assert.equal(peer.takeText(), "later a name\n");
+  answers("recall\nkeep a b\nrecall\n", "recalled\nkept\nrecalled a b\n");
   answers("netstring\n5:hello,0:,", "5:hello,0:,");
   peer.send("x");
   assert.ok(peer.isDisconnected);

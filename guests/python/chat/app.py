@@ -41,7 +41,7 @@ class Speaker(wisted.LineReceiver):
                 member.send_line(line)
 
 
-class Room(wisted.Factory):
+class Room(wisted.StatefulFactory):
     def start_factory(self) -> None:
         self.members: dict[int, Speaker] = {}
         self.numbers_given = 0
@@ -49,6 +49,15 @@ class Room(wisted.Factory):
     def build_protocol(self, peer: Address) -> Speaker:
         self.numbers_given += 1
         return Speaker(self, self.numbers_given)
+
+    def save_state(self) -> bytes:
+        """A new build goes on counting, so that no number is given twice while old connections are still there."""
+        return b"%d" % self.numbers_given
+
+    def restore_state(self, state: bytes) -> None:
+        if not state.isdigit():
+            raise wisted.Error("the state is not the number of those who came")
+        self.numbers_given = int(state)
 
 
 wisted.export(Room)

@@ -3,6 +3,7 @@
 import unittest
 
 import app
+import wisted
 from wisted.testing import Server
 
 
@@ -36,3 +37,13 @@ class ChatTest(unittest.TestCase):
         peer.send(b"x")
         self.assertTrue(peer.is_disconnected)
         self.assertTrue(peer.take_received().endswith(b"* a line may have 1024 bytes\n"))
+
+    def test_a_new_build_goes_on_counting(self) -> None:
+        old = Server(app.Room)
+        old.connect(), old.connect()
+        state = old.save_state()
+        new = Server(app.Room)
+        with self.assertRaisesRegex(wisted.Error, "the state is not"):
+            new.restore_state(b"odd")
+        new.restore_state(state)
+        self.assertEqual(new.connect().take_received(), b"* you are 3, with 0 others here\n")

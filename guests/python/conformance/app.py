@@ -14,6 +14,7 @@ class Int32Strings(wisted.Int32StringReceiver):
 
 
 class Conformance(wisted.LineReceiver):
+    factory: "ConformanceFactory"
     delimiter = b"\n"
     raw_bytes = 0
     frames: Protocol | None = None
@@ -90,6 +91,11 @@ class Conformance(wisted.LineReceiver):
                 self.frames = Netstrings() if word == "netstring" else Int32Strings()
                 self.frames.make_connection(transport)
                 self.set_raw_mode()
+            case "keep":
+                self.factory.kept = rest
+                self.say("kept")
+            case "recall":
+                self.say(f"recalled {self.factory.kept}" if self.factory.kept else "recalled")
             case "trap":
                 raise RuntimeError("a trap was asked for")
             case _:
@@ -140,8 +146,18 @@ def seconds(text: str) -> float:
     return number(text) / 1000
 
 
-class ConformanceFactory(wisted.Factory):
+class ConformanceFactory(wisted.StatefulFactory):
     protocol = Conformance
+    kept = ""
+    """What a successor takes over."""
+
+    def save_state(self) -> bytes:
+        return self.kept.encode()
+
+    def restore_state(self, state: bytes) -> None:
+        if state == b"spoilt":
+            raise wisted.Error("the state is spoilt")
+        self.kept = state.decode()
 
     def stop_factory(self) -> None:
         log.info("stopped")

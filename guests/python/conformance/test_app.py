@@ -3,6 +3,7 @@
 import unittest
 
 import app
+import wisted
 from wisted.testing import Clock, Pages, Server
 
 
@@ -26,3 +27,15 @@ class ConformanceTest(unittest.TestCase):
         peer.send(b"later 20 tea\nlater 10 milk\n")
         server.advance(clock, 0.02)
         self.assertEqual(peer.take_received(), b"later milk\nlater tea\n")
+
+    def test_state_is_handed_over(self) -> None:
+        old, new = Server(app.ConformanceFactory), Server(app.ConformanceFactory)
+        peer = old.connect()
+        peer.send(b"recall\nkeep a b\n")
+        self.assertEqual(peer.take_received(), b"recalled\nkept\n")
+        with self.assertRaisesRegex(wisted.Error, "the state is spoilt"):
+            new.restore_state(b"spoilt")
+        new.restore_state(old.save_state())
+        peer = new.connect()
+        peer.send(b"recall\n")
+        self.assertEqual(peer.take_received(), b"recalled a b\n")

@@ -1,6 +1,6 @@
 // A chat room: what one peer says, all the others hear. Needs isolation `service`, so that they share a room.
 
-import { type Data, Factory, LineReceiver } from "wisted";
+import { type Data, LineReceiver, StatefulFactory, decode } from "wisted";
 
 /** Nobody may have the room remember more than this. */
 const LINE_MAX_BYTES = 1023;
@@ -8,12 +8,23 @@ const LINE_MAX_BYTES = 1023;
 /** Who is there, by number. */
 type Room = Map<number, Speaker>;
 
-export default class Chat extends Factory {
+export default class Chat extends StatefulFactory {
   readonly #room: Room = new Map();
   #numbersGiven = 0;
 
   override buildProtocol(): Speaker {
     return new Speaker(++this.#numbersGiven, this.#room);
+  }
+
+  /** A new build goes on counting, so that no number is given twice while old connections are still there. */
+  override saveState(): string {
+    return String(this.#numbersGiven);
+  }
+
+  override restoreState(state: Uint8Array) {
+    const given = decode(state);
+    if (!/^\d+$/.test(given)) throw new Error("the state is not the number of those who came");
+    this.#numbersGiven = Number(given);
   }
 }
 

@@ -1,13 +1,14 @@
 // Does on command whatever the SDK can do, whatever the commands are. It must not know what is tested.
 
-import { type CloseReason, type Data, type Deferred, Factory, LineReceiver, WaitError, decode, log } from "wisted";
-import type { FetchError, NetstringBuffer, Response } from "wisted";
+import { type Data, type Deferred, LineReceiver, StatefulFactory, WaitError, decode, log } from "wisted";
+import type { CloseReason, FetchError, NetstringBuffer, Response } from "wisted";
 import { BadArgument, COMMANDS, cut } from "./commands.js";
 
 /** What cuts frames out of bytes, whichever they are. */
 type Frames = Pick<NetstringBuffer, "push" | "next">;
 
 export class Conformance extends LineReceiver<Uint8Array> {
+  declare factory: ConformanceFactory;
   override encoding = null;
   /** So many bytes are to be echoed before the next line. */
   rawBytes = 0;
@@ -80,10 +81,22 @@ export class Conformance extends LineReceiver<Uint8Array> {
   }
 }
 
-export default class ConformanceFactory extends Factory {
+export default class ConformanceFactory extends StatefulFactory {
   override protocol = Conformance;
+  /** What a successor takes over. */
+  kept = "";
 
   override stopFactory() {
     log.info("stopped");
+  }
+
+  override saveState(): string {
+    return this.kept;
+  }
+
+  override restoreState(state: Uint8Array) {
+    const text = decode(state);
+    if (text === "spoilt") throw new Error("the state is spoilt");
+    this.kept = text;
   }
 }

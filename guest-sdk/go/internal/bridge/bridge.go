@@ -19,6 +19,9 @@ var (
 // Host is the fake host of native builds, which has the methods that package wisted wants.
 var Host any
 
+// HandsStateOn is whether the guest has the exports for it: package server/stateful is linked in.
+var HandsStateOn bool
+
 // Running is what Begin made last.
 var Running Instance
 
@@ -26,6 +29,8 @@ var Running Instance
 type Instance interface {
 	Start(config [][2]string) error
 	Stop()
+	SaveState() []byte
+	RestoreState(state []byte) error
 	Execute() error
 	ConnectionMade(connection uint32)
 	DataReceived(connection uint32, data []byte)

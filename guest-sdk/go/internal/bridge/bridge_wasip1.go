@@ -11,6 +11,7 @@ var (
 	Leave func(entered uint32)
 	// Lent is what the host has put into memory, without a copy; while a handler runs.
 	Lent func(at, length uint32) []byte
-	// LowerError makes a result<_, string> that an export may return.
+	// LowerError makes a result<_, string> that an export may return, and LowerBytes a list<u8>.
 	LowerError func(err error) unsafe.Pointer
+	LowerBytes func(data []byte) unsafe.Pointer
 )

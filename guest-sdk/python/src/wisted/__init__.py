@@ -13,7 +13,8 @@ This is all of an echo server::
 From the outside to the inside:
 
 - `export` makes a guest of a `Protocol`, a `Factory` or a `Program`. Natively it only checks that it fits.
-- A `Factory` builds a `Protocol` for each connection and keeps what they share. `LineReceiver`, `NetstringReceiver`
+- A `Factory` builds a `Protocol` for each connection and keeps what they share, and what a `StatefulFactory` keeps
+  outlives a build. `LineReceiver`, `NetstringReceiver`
   and `Int32StringReceiver` are protocols that cut what arrives into messages.
 - A `Transport` is a protocol's handle on its connection; others (a chat room) may keep it too.
 - What takes time is a `Deferred` (`get_page`, `request`, `defer_later`): add callbacks and return, or call its
@@ -65,7 +66,7 @@ from .framing import (
     NetstringReceiver,
 )
 from .program import Program
-from .protocol import Factory, Protocol
+from .protocol import Factory, Protocol, StatefulFactory
 from .rand import random_bytes
 from .timers import DelayedCall, call_later, defer_later, now, sleep
 from .transport import Address, Transport
@@ -99,6 +100,7 @@ __all__ = [
     "Protocol",
     "ProtocolError",
     "Response",
+    "StatefulFactory",
     "TlsError",
     "TooLarge",
     "TooManyRedirects",

@@ -88,7 +88,10 @@ def exports_of(instance: Server | Runner) -> dict[str, type]:
     """The classes that componentize-py looks for in the app's module, by their names."""
     from ._server import Server
 
-    own = _protocol_exports(instance) if isinstance(instance, Server) else _program_exports(instance)
+    if isinstance(instance, Server):
+        own = _protocol_exports(instance) | _state_exports(instance)
+    else:
+        own = _program_exports(instance)
     return own | _common_exports(instance)
 
 
@@ -118,6 +121,31 @@ def _protocol_exports(server: Server) -> dict[str, type]:
 
     handlers = (ConnectionHandler, HalfCloseHandler, FlowHandler)
     return {handler.__name__: handler for handler in handlers}
+
+
+def _state_exports(server: Server) -> dict[str, type]:
+    from ._server import refusal
+
+    if hasattr(exports, "StateHandler") != server.is_stateful:
+        raise TypeError(
+            'this guest hands state over: set world = "stateful-protocol" in [tool.wisted]'
+            if server.is_stateful
+            else "this guest has no StatefulFactory: its world is `protocol`, which stands in [tool.wisted]"
+        )
+
+    class StateHandler:
+        def save_state(self):
+            return server.save_state()
+
+        def restore_state(self, state):
+            try:
+                server.restore_state(state)
+            except MemoryError:
+                raise
+            except Exception as error:
+                raise Err(refusal(error)) from None
+
+    return {"StateHandler": StateHandler} if server.is_stateful else {}
 
 
 def _program_exports(runner: Runner) -> dict[str, type]:

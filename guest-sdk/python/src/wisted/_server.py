@@ -9,7 +9,7 @@ from typing import Any
 from . import _host, log, pending
 from .errors import CloseReason, Error, WaitConnectionLost, WaitStopping
 from .program import Program
-from .protocol import Factory, Protocol
+from .protocol import Factory, Protocol, StatefulFactory
 from .transport import Transport
 
 Exported = type[Protocol] | type[Factory] | Factory
@@ -36,6 +36,20 @@ class Server:
         """Everything is over."""
         if self._factory is not None:
             self._factory.stop_factory()
+
+    @property
+    def is_stateful(self) -> bool:
+        """Whether it hands state over."""
+        exported = self._exported if isinstance(self._exported, type) else type(self._exported)
+        return issubclass(exported, StatefulFactory)
+
+    def save_state(self) -> bytes:
+        """What the factory leaves to the next one."""
+        return self._stateful.save_state()
+
+    def restore_state(self, state: bytes) -> None:
+        """What the one before has left."""
+        self._stateful.restore_state(state)
 
     def connection_made(self, transport: Transport) -> None:
         """Builds a protocol and gives it its connection."""
@@ -68,6 +82,12 @@ class Server:
     def outcome_arrived(self, id: int, outcome: pending.Outcome) -> None:
         """A timer has run out, or a page is there or never will be."""
         self._guarded("an outcome's callback", None, pending.deliver, id, outcome)
+
+    @property
+    def _stateful(self) -> StatefulFactory:
+        if not isinstance(self._factory, StatefulFactory):
+            raise TypeError(f"{type(self._factory).__name__} is no StatefulFactory, and has no state to hand over")
+        return self._factory
 
     def _build(self, transport: Transport) -> None:
         assert self._factory is not None, "the host starts an instance first"

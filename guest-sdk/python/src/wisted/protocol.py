@@ -85,3 +85,26 @@ class Factory:
 
     def stop_factory(self) -> None:
         """The instance ends in an orderly way. Called once, after everything else; not after a fault."""
+
+
+class StatefulFactory(Factory):
+    """A factory that hands its state to the one that takes its place, when there is a new build or its instance has
+    served enough.
+
+    It is for isolation `service`, and the guest's world is then `stateful-protocol`, which stands in `[tool.wisted]`.
+    """
+
+    def save_state(self) -> bytes:
+        """What the next one is to know, at most 16 MiB. Called once that one has started; this one goes on serving its
+        open connections, but what changes from then on is not handed over. Say in it which version it is: another build
+        will read it.
+
+        What it raises ends the instance, with all its connections.
+        """
+        raise NotImplementedError(f"{type(self).__name__} saves nothing: you must override save_state")
+
+    def restore_state(self, state: bytes) -> None:
+        """What the one before has saved, perhaps nothing. Called after `start_factory` and before the first connection;
+        not where there is no old instance. What it raises is logged, and the old one stays in its place.
+        """
+        raise NotImplementedError(f"{type(self).__name__} restores nothing: you must override restore_state")

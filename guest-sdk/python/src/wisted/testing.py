@@ -165,6 +165,18 @@ class Server:
         self._open: dict[int, Peer] = {}
         self._server.start()
 
+    def save_state(self) -> bytes:
+        """What the instance leaves to the one that takes its place. The guest has to be a `StatefulFactory`."""
+        return self._server.save_state()
+
+    def restore_state(self, state: bytes) -> None:
+        """Hands over what another instance has saved, as the host does before the first connection.
+
+        Raises:
+            Exception: What the factory's `restore_state` raises: the other instance would stay in its place.
+        """
+        self._server.restore_state(state)
+
     def connect(self) -> "Peer":
         """Connects a peer, and runs `connection_made`."""
         peer = Peer(self)

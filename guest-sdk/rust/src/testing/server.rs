@@ -2,7 +2,7 @@
 //! recorded.
 
 use super::{Clock, StringTransport, deliver_due, fake, forget_pending};
-use crate::{CloseReason, Factory, Transport, server};
+use crate::{CloseReason, Factory, StatefulFactory, Transport, server};
 use std::cell::Cell;
 use std::fmt;
 use std::rc::Rc;
@@ -71,6 +71,22 @@ impl<F: Factory> Server<F> {
             lose(&self.server, id, CloseReason::Stopping);
         }
         self.server.stop();
+    }
+}
+
+impl<F: StatefulFactory> Server<F> {
+    /// What this instance leaves to the one that takes its place.
+    pub fn save_state(&self) -> Vec<u8> {
+        self.server.save_state()
+    }
+
+    /// Hands over what another instance has saved, as the host does before the first connection.
+    ///
+    /// # Errors
+    ///
+    /// That of the factory: the other instance would stay in its place.
+    pub fn restore_state(&self, state: &[u8]) -> Result<(), String> {
+        self.server.restore_state(state)
     }
 }
 

@@ -1,7 +1,9 @@
 // A chat room: what one peer says, all the others hear. Needs isolation `service`, so that they share a room.
 
-import { Address, CloseReason, Factory, Input, Protocol, Transport, serve } from "wisted-assemblyscript/assembly";
-export * from "wisted-assemblyscript/assembly/exports/protocol";
+import {
+  Address, CloseReason, Input, Protocol, StatefulFactory, Transport, serve,
+} from "wisted-assemblyscript/assembly";
+export * from "wisted-assemblyscript/assembly/exports/stateful-protocol";
 
 /** Nobody may have the room remember more than this. */
 const LINE_MAX_BYTES = 1024;
@@ -18,12 +20,24 @@ class Room {
   }
 }
 
-class Chat extends Factory {
+class Chat extends StatefulFactory {
   private room: Room = new Room();
   private numbersGiven: u32 = 0;
 
   buildProtocol(_peer: Address): Protocol {
     return new Speaker(++this.numbersGiven, this.room);
+  }
+
+  /** A new build goes on counting, so that no number is given twice while old connections are still there. */
+  saveState(): Uint8Array {
+    return bytesOf(this.numbersGiven.toString());
+  }
+
+  restoreState(state: Uint8Array): string | null {
+    const given = parseInt(String.UTF8.decodeUnsafe(state.dataStart, state.length));
+    if (isNaN(given)) return "the state is not the number of those who came";
+    this.numbersGiven = <u32>given;
+    return null;
   }
 }
 

@@ -1,10 +1,10 @@
 // The conformance guest: does what a line tells it (tests/conformance/PROTOCOL.md). Knows no test.
 
 import {
-  Address, CloseReason, Factory, Fetch, FetchResult, Input, Level, Protocol, Request, Transport, WaitError, after,
-  callLater, config, getPage, log, now, randomBytes, request, serve, sleep, writeInt32, writeNetstring,
+  Address, CloseReason, Fetch, FetchResult, Input, Level, Protocol, Request, StatefulFactory, Transport, WaitError,
+  after, callLater, config, getPage, log, now, randomBytes, request, serve, sleep, writeInt32, writeNetstring,
 } from "wisted-assemblyscript/assembly";
-export * from "wisted-assemblyscript/assembly/exports/protocol";
+export * from "wisted-assemblyscript/assembly/exports/stateful-protocol";
 
 enum Mode { Lines, Raw, Netstring, Int32, Over }
 
@@ -13,7 +13,21 @@ const PIECE_OF_FLOOD = new Uint8Array(64 * 1024).fill(120);
 const NUMBER_MAX: i64 = 1 << 31;
 const BAD: i64 = -1;
 
-class ConformanceFactory extends Factory {
+/** What a successor takes over. */
+let kept = "";
+
+class ConformanceFactory extends StatefulFactory {
+  saveState(): Uint8Array {
+    return bytesOf(kept);
+  }
+
+  restoreState(state: Uint8Array): string | null {
+    const text = String.UTF8.decodeUnsafe(state.dataStart, state.length);
+    if (text == "spoilt") return "the state is spoilt";
+    kept = text;
+    return null;
+  }
+
   buildProtocol(_peer: Address): Protocol {
     return new Conformance();
   }
@@ -76,6 +90,11 @@ class Conformance extends Protocol {
       if (command == "abort") transport.abortConnection();
       else transport.writeText("bye\n");
       transport.loseConnection();
+    } else if (command == "keep") {
+      kept = args;
+      transport.writeText("kept\n");
+    } else if (command == "recall") {
+      transport.writeText(kept.length == 0 ? "recalled\n" : "recalled " + kept + "\n");
     } else if (command == "shutdown") {
       transport.writeText("half\n");
       transport.shutdownWrite();

@@ -29,6 +29,16 @@ const Chat = struct {
         return .{ .gpa = self.gpa, .room = self.room, .number = self.numbers_given, .input = .init(self.gpa) };
     }
 
+    /// A new build goes on counting, so that no number is given twice while old connections are still there.
+    pub fn saveState(self: *Chat, gpa: std.mem.Allocator) ![]const u8 {
+        return gpa.dupe(u8, &std.mem.toBytes(self.numbers_given));
+    }
+
+    pub fn restoreState(self: *Chat, state: []const u8) !void {
+        if (state.len != @sizeOf(u32)) return wisted.fail("the state is not the number of those who came", .{});
+        self.numbers_given = std.mem.bytesToValue(u32, state);
+    }
+
     pub fn stopFactory(self: *Chat) void {
         self.room.deinit(self.gpa);
         self.gpa.destroy(self.room);
@@ -126,4 +136,19 @@ test "a line is bounded" {
     peer.send("\n");
     try std.testing.expect(peer.isDisconnected());
     try std.testing.expect(std.mem.endsWith(u8, peer.received(), "* a line may have 1024 bytes\n"));
+}
+
+test "a new build goes on counting" {
+    testing.begin();
+    defer testing.end();
+    var old: testing.Server(Chat) = try .start(&.{});
+    _ = old.connect();
+    const state = try old.saveState();
+    defer std.testing.allocator.free(state);
+    old.stop();
+    var new: testing.Server(Chat) = try .start(&.{});
+    defer new.stop();
+    try std.testing.expectError(error.Failed, new.restoreState("odd"));
+    try new.restoreState(state);
+    try expectHeard("* you are 2, with 0 others here\n", new.connect());
 }

@@ -7,20 +7,58 @@ const Transport = wisted.Transport;
 // zig fmt: off
 const Command = enum {
     echo, line, many, lose, abort, shutdown, pause, later, cancel, sleep, wait, fetch, @"fetch-wait", post, flood,
-    buffered, peer, host, log, random, config, now, netstring, int32, trap,
+    buffered, peer, host, log, random, config, now, netstring, int32, keep, recall,
+    trap,
 };
 // zig fmt: on
 
+/// What a factory keeps for its successor, in a place of its own: factories are moved before the first connection.
+const Kept = std.ArrayList(u8);
+
+const Conformances = struct {
+    gpa: std.mem.Allocator,
+    kept: *Kept,
+
+    pub const Protocol = Conformance;
+
+    pub fn startFactory(gpa: std.mem.Allocator, _: wisted.Config) !Conformances {
+        const kept = try gpa.create(Kept);
+        kept.* = .empty;
+        return .{ .gpa = gpa, .kept = kept };
+    }
+
+    pub fn buildProtocol(self: *Conformances, _: wisted.Address) Conformance {
+        return .{ .gpa = self.gpa, .kept = self.kept, .input = .init(self.gpa) };
+    }
+
+    pub fn saveState(self: *Conformances, gpa: std.mem.Allocator) ![]const u8 {
+        return gpa.dupe(u8, self.kept.items);
+    }
+
+    pub fn restoreState(self: *Conformances, state: []const u8) !void {
+        if (std.mem.eql(u8, state, "spoilt")) return wisted.fail("the state is spoilt", .{});
+        try keep(self.gpa, self.kept, state);
+    }
+
+    pub fn stopFactory(self: *Conformances) void {
+        self.kept.deinit(self.gpa);
+        self.gpa.destroy(self.kept);
+        std.log.info("stopped", .{});
+    }
+};
+
+fn keep(gpa: std.mem.Allocator, kept: *Kept, text: []const u8) !void {
+    kept.clearRetainingCapacity();
+    try kept.appendSlice(gpa, text);
+}
+
 const Conformance = struct {
     gpa: std.mem.Allocator,
+    kept: *Kept,
     input: wisted.framing.Input,
     mode: enum { lines, raw, netstring, int32, over } = .lines,
     raw_left: usize = 0,
     is_flooding: bool = false,
-
-    pub fn init(gpa: std.mem.Allocator) Conformance {
-        return .{ .gpa = gpa, .input = .init(gpa) };
-    }
 
     pub fn dataReceived(self: *Conformance, transport: Transport, data: []const u8) !void {
         try self.input.push(data);
@@ -131,6 +169,11 @@ const Conformance = struct {
             .now => transport.print("now {d}\n", .{wisted.now() * std.time.ns_per_ms}),
             .netstring => self.mode = .netstring,
             .int32 => self.mode = .int32,
+            .keep => { try keep(gpa, self.kept, args); transport.write("kept\n"); },
+            .recall => {
+                const kept = self.kept.items;
+                transport.writeMany(&.{ if (kept.len == 0) "recalled" else "recalled ", kept, "\n" });
+            },
             .trap => @panic("told to trap"),
         }
     }
@@ -152,10 +195,6 @@ const Conformance = struct {
 
     pub fn deinit(self: *Conformance) void {
         self.input.deinit();
-    }
-
-    pub fn stopFactory() void {
-        std.log.info("stopped", .{});
     }
 };
 
@@ -184,5 +223,5 @@ fn arrived(result: wisted.FetchResult, transport: Transport) void {
 }
 
 comptime {
-    wisted.exportProtocol(Conformance);
+    wisted.exportProtocol(Conformances);
 }

@@ -21,11 +21,13 @@ const record = `${output}.inputs.json`;
 
 /** The component's exports, of which the world that is built for has some. */
 const EXPORTS =
-  "connectionHandler, halfCloseHandler, flowHandler, lifecycleHandler, timerHandler, pageHandler, program, isProgram";
+  "connectionHandler, halfCloseHandler, flowHandler, lifecycleHandler, stateHandler, " +
+  "timerHandler, pageHandler, program";
 const BUNDLE = "wisted-bundle.js";
 const ENTRY = "wisted-entry.js";
 const LOADING = "the guest's modules fail while they are loaded, which happens when it is built:";
-const PROGRAM = "wisted: this is a program";
+/** How the SDK says that the guest needs another world than it was built for. */
+const WORLD = /wisted: the world is ([a-z-]+)/;
 
 class Unsound extends Error {
   constructor(exitCode, message) {
@@ -118,10 +120,11 @@ async function build(sdk) {
   try {
     return { component: await component(code, lines, "protocol"), inputs };
   } catch (error) {
-    if (error.message.includes(PROGRAM)) {
-      return { component: await component(code, lines, "standalone"), inputs };
+    const [, world] = WORLD.exec(error.message) ?? [];
+    if (world === undefined) {
+      throw error;
     }
-    throw error;
+    return { component: await component(code, lines, world), inputs };
   }
 }
 
