@@ -62,7 +62,7 @@ fn no_place_for_an_instance() {
     }
     let some = until_refused(&host, crowds[3]);
     assert!(some.len() < 10, "there is room for all");
-    host.wait_for_complaint(&[crowds[3], "guest failed", "instance"]);
+    host.wait_for_complaint(&[crowds[3], "guest failed", "a higher connections_max"]);
     served.extend(some);
     recovers(&host, crowds[3], served);
     neighbours.finish();
@@ -99,7 +99,7 @@ fn no_memory_for_an_instance() {
     prlimit(Some(host.process()), Resource::Data, limit).expect("it is our child");
     let served = until_refused(&host, "large");
     assert!((1..=2).contains(&served.len()), "{} fit", served.len());
-    host.wait_for_complaint(&["large", "guest failed", "memory"]);
+    host.wait_for_complaint(&["large", "guest failed", "vm.max_map_count"]);
     recovers(&host, "large", served);
     neighbours.finish();
     host.finish();

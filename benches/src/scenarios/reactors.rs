@@ -1,4 +1,5 @@
-//! What a second reactor costs: the same echo with one reactor and with two, on all cores; it must not know how load is made.
+//! What a second reactor costs: the same echo with one reactor and with two, on the server's core and on all; it must not know how
+//! load is made.
 
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
@@ -11,31 +12,36 @@ use crate::report::{Outcome, Table, figure};
 use crate::server::Kind;
 use crate::stats::{median, range};
 
-const REACTORS: [usize; 2] = [1, 2];
+/// Reactors and where they run: those with one come first, and those with two are measured against them.
+const VARIANTS: [(usize, Place); 4] = [
+    (1, Place::ServerCore),
+    (1, Place::AllCores),
+    (2, Place::ServerCore),
+    (2, Place::AllCores),
+];
 const CELL: Cell = Cell {
     connections: 50,
     size_bytes: 64,
 };
 
 struct Round {
-    samples: [Sample; REACTORS.len()],
+    samples: Vec<Sample>,
 }
 
 pub fn run(lab: &Lab) -> Result<Outcome> {
     let mut rounds = Vec::new();
     for number in 0..lab.settings.rounds(7, 1) {
         eprintln!("reactors: round {}", number + 1);
-        let measured = REACTORS.map(|reactors| window(lab, reactors, number));
-        let [one, two] = measured;
-        rounds.push(Round {
-            samples: [one?, two?],
-        });
+        let measured = VARIANTS.map(|(reactors, place)| window(lab, reactors, place, number));
+        let samples = measured.into_iter().collect::<Result<_>>()?;
+        rounds.push(Round { samples });
     }
     let mut table = Table::new(
-        "reactors: 50 × 64 B ping-pong, an instance for each connection, on all cores; medians of the rounds",
-        1,
+        "reactors: 50 × 64 B ping-pong, an instance for each connection; medians of the rounds",
+        2,
         &[
             "reactors",
+            "on",
             "CPU µs/request",
             "ratio",
             "(lowest to highest)",
@@ -43,12 +49,13 @@ pub fn run(lab: &Lab) -> Result<Outcome> {
             "p99 µs",
         ],
     );
-    for (place, reactors) in REACTORS.iter().enumerate() {
-        let own = || rounds.iter().map(|round| &round.samples[place]);
-        let ratios = || rounds.iter().map(|round| round.ratio(place));
+    for (variant, (reactors, place)) in VARIANTS.iter().enumerate() {
+        let own = || rounds.iter().map(|round| &round.samples[variant]);
+        let ratios = || rounds.iter().map(|round| round.ratio(variant));
         let (lowest, highest) = range(ratios());
         table.row([
             reactors.to_string(),
+            name(*place).to_owned(),
             figure(median(own().map(|sample| sample.cpu_us))),
             format!("{:.2}", median(ratios())),
             format!("{lowest:.2} to {highest:.2}"),
@@ -57,31 +64,41 @@ pub fn run(lab: &Lab) -> Result<Outcome> {
         ]);
     }
     table.note(
-        "ratio: CPU per request to that of one reactor in the same round, median of the rounds",
+        "ratio: CPU per request to that of one reactor in the same place and round, median of the rounds",
     );
-    table.note("the load generator takes turns with one of the reactors: requests/s cannot double");
+    table.note("on all cores the load generator takes turns with one of the reactors: requests/s cannot double");
     Ok(Outcome {
         tables: vec![table],
         raw: rounds.iter().map(Round::json).collect(),
     })
 }
 
-fn window(lab: &Lab, reactors: usize, round: usize) -> Result<Sample> {
+fn name(place: Place) -> &'static str {
+    match place {
+        Place::ServerCore => "one core",
+        Place::AllCores => "all cores",
+    }
+}
+
+fn window(lab: &Lab, reactors: usize, place: Place, round: usize) -> Result<Sample> {
     let arguments = ["--reactors".to_owned(), reactors.to_string()];
     let (kind, cache) = (Kind::Connection, lab.cache().to_owned());
-    let server = lab.start_with_cache(kind, Guest::Echo, &arguments, cache, Place::AllCores)?;
-    let result =
-        sample(lab, &server, CELL, kind, round).with_context(|| format!("{reactors} reactors"));
+    let server = lab.start_with_cache(kind, Guest::Echo, &arguments, cache, place)?;
+    let result = sample(lab, &server, CELL, kind, round)
+        .with_context(|| format!("{reactors} reactors on {}", name(place)));
     server.stop(result)
 }
 
 impl Round {
-    fn ratio(&self, place: usize) -> f64 {
-        self.samples[place].cpu_us / self.samples[0].cpu_us
+    fn ratio(&self, variant: usize) -> f64 {
+        let (_, place) = VARIANTS[variant];
+        let with_one = VARIANTS.iter().position(|of| *of == (1, place));
+        let one = &self.samples[with_one.unwrap_or_default()];
+        self.samples[variant].cpu_us / one.cpu_us
     }
 
     fn json(&self) -> Value {
-        let of = |(reactors, sample): (&usize, &Sample)| json!({ "reactors": reactors, "window": sample.json(CELL) });
-        REACTORS.iter().zip(&self.samples).map(of).collect()
+        let of = |((reactors, place), sample): (&(usize, Place), &Sample)| json!({ "reactors": reactors, "on": name(*place), "window": sample.json(CELL) });
+        VARIANTS.iter().zip(&self.samples).map(of).collect()
     }
 }

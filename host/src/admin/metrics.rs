@@ -37,31 +37,31 @@ const OF_REACTORS: [(&str, MetricType, &str, Figure); 8] = [
         "wisted_connections_made_total",
         MetricType::COUNTER,
         "Connections that were made.",
-        |of| count(of.connections_made),
+        |of| count(of.totals.connections_made),
     ),
     (
         "wisted_received_bytes_total",
         MetricType::COUNTER,
         "Bytes from peers.",
-        |of| count(of.ledger.received_bytes),
+        |of| count(of.totals.ledger.received_bytes),
     ),
     (
         "wisted_sent_bytes_total",
         MetricType::COUNTER,
         "Bytes to peers.",
-        |of| count(of.ledger.sent_bytes),
+        |of| count(of.totals.ledger.sent_bytes),
     ),
     (
         "wisted_guest_calls_total",
         MetricType::COUNTER,
         "Handlers of guests that were called.",
-        |of| count(of.ledger.calls),
+        |of| count(of.totals.ledger.calls),
     ),
     (
         "wisted_guest_busy_seconds_total",
         MetricType::COUNTER,
         "How long guests ran, and their reactor had to wait for them.",
-        |of| of.ledger.busy.as_secs_f64(),
+        |of| of.totals.ledger.busy.as_secs_f64(),
     ),
     (
         "wisted_guest_instances",
@@ -83,7 +83,7 @@ const OF_SERVICES: [(&str, MetricType, &str, Figure); 9] = [
         "wisted_connections_refused_total",
         MetricType::COUNTER,
         "Peers that were turned away because of a limit.",
-        |of| count(of.connections_refused),
+        |of| count(of.totals.connections_refused),
     ),
     (
         "wisted_buffered_bytes",
@@ -95,7 +95,7 @@ const OF_SERVICES: [(&str, MetricType, &str, Figure); 9] = [
         "wisted_guest_longest_run_seconds",
         MetricType::GAUGE,
         "The longest that a guest ran without giving the others a turn.",
-        |of| of.ledger.longest_run.as_secs_f64(),
+        |of| of.totals.ledger.longest_run.as_secs_f64(),
     ),
     (
         "wisted_guest_pending",
@@ -107,31 +107,31 @@ const OF_SERVICES: [(&str, MetricType, &str, Figure); 9] = [
         "wisted_guest_timers_total",
         MetricType::COUNTER,
         "Timers that guests have set.",
-        |of| count(of.ledger.timers),
+        |of| count(of.totals.ledger.timers),
     ),
     (
         "wisted_guest_fetches_total",
         MetricType::COUNTER,
         "Pages that guests have asked for.",
-        |of| count(of.ledger.fetches),
+        |of| count(of.totals.ledger.fetches),
     ),
     (
         "wisted_guest_failures_total",
         MetricType::COUNTER,
         "Instances that ended against their will.",
-        |of| count(of.failures),
+        |of| count(of.totals.failures),
     ),
     (
         "wisted_guest_restarts_total",
         MetricType::COUNTER,
         "Shared instances that were started again after a failure.",
-        |of| count(of.restarts),
+        |of| count(of.totals.restarts),
     ),
     (
         "wisted_service_share_waits_total",
         MetricType::COUNTER,
         "How often a service had used up its share of the CPU and had to wait.",
-        |of| count(of.share_waits),
+        |of| count(of.totals.share_waits),
     ),
 ];
 
@@ -242,7 +242,7 @@ fn conditions<'a>(services: impl Iterator<Item = &'a ServiceReport>) -> MetricFa
 fn call_durations<'a>(services: impl Iterator<Item = &'a ServiceReport>) -> MetricFamily {
     let of = |service: &ServiceReport| {
         let mut histogram = prometheus::proto::Histogram::default();
-        let buckets = cumulated(&service.call_times);
+        let buckets = cumulated(&service.totals.call_times);
         let bucket = |(bound, below): (f64, u64)| {
             let mut bucket = Bucket::default();
             bucket.set_upper_bound(bound);
@@ -250,8 +250,8 @@ fn call_durations<'a>(services: impl Iterator<Item = &'a ServiceReport>) -> Metr
             bucket
         };
         histogram.set_bucket(buckets.into_iter().map(bucket).collect());
-        histogram.set_sample_count(service.call_times.len());
-        histogram.set_sample_sum(service.ledger.busy.as_secs_f64());
+        histogram.set_sample_count(service.totals.call_times.len());
+        histogram.set_sample_sum(service.totals.ledger.busy.as_secs_f64());
         let mut metric = labelled(&[("service", &service.name)]);
         metric.set_histogram(histogram);
         metric

@@ -244,19 +244,20 @@ pub(super) fn added_up(reports: &[Report]) -> BTreeMap<String, ServiceReport> {
 
 impl Service {
     fn of(report: &ServiceReport, with_buckets: bool) -> Self {
-        let times = &report.call_times;
+        let totals = &report.totals;
+        let times = &totals.call_times;
         Self {
             name: report.name.clone(),
             isolation: isolation_name(report.isolation).to_owned(),
             condition: condition_name(report.condition).to_owned(),
             connections: report.connections,
-            connections_made: report.connections_made,
-            connections_refused: report.connections_refused,
+            connections_made: totals.connections_made,
+            connections_refused: totals.connections_refused,
             instances: report.instances,
             memory_bytes: report.memory_bytes,
             pending: report.pending,
             buffered_bytes: report.buffered_bytes,
-            used: Used::from(&report.ledger),
+            used: Used::from(&totals.ledger),
             call_seconds: CallSeconds::of(times),
             call_buckets: match with_buckets {
                 true => times
@@ -265,10 +266,10 @@ impl Service {
                     .collect(),
                 false => Vec::new(),
             },
-            failures: report.failures,
-            restarts: report.restarts,
-            share_waits: report.share_waits,
-            recent_failures: report.recent_failures.iter().map(failure).collect(),
+            failures: totals.failures,
+            restarts: totals.restarts,
+            share_waits: totals.share_waits,
+            recent_failures: totals.recent_failures.iter().map(failure).collect(),
             ..Self::default()
         }
     }

@@ -122,7 +122,7 @@ impl Driver {
             return self.connection_has_gone(service, peer.ip());
         };
         self.connections_open += 1;
-        self.services[service].account.connections_made += 1;
+        self.services[service].totals.connections_made += 1;
         let limits = &self.services[service].service.limits;
         let connection =
             Connection::new(id, token, service, instance, number, peer, limits, self.now);

@@ -1,89 +1,28 @@
 //! What guests and peers have used, counted where it happens, and summed up when somebody asks.
 
-use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use hdrhistogram::Histogram;
-
 use super::instances::{Instance, InstanceKey, Role};
-use super::report::{
-    Condition, ConnectionQuery, ConnectionReport, FAILURES_KEPT_MAX, Failure, Report, ServiceReport,
-};
+use super::report::{Condition, ConnectionQuery, ConnectionReport, Report, ServiceReport, Totals};
 use super::seats::is_spread;
 use super::{Connection, Driver, Served};
 use crate::core::Ledger;
 
-/// What a driver has counted for one seat.
-#[derive(Debug)]
-pub(super) struct Account {
-    /// Of instances and connections that have ended.
-    past: Ledger,
-    call_times: Histogram<u64>,
-    pub connections_made: u64,
-    pub connections_refused: u64,
-    pub failures: u64,
-    pub restarts: u64,
-    pub share_waits: u64,
-    recent_failures: VecDeque<Failure>,
-}
-
-impl Account {
-    pub fn new() -> Self {
-        Self {
-            past: Ledger::default(),
-            call_times: call_times(),
-            connections_made: 0,
-            connections_refused: 0,
-            failures: 0,
-            restarts: 0,
-            share_waits: 0,
-            recent_failures: VecDeque::new(),
-        }
+impl Totals {
+    pub(super) fn connection_has_ended(&mut self, ledger: &Ledger) {
+        // All else is in its instance's.
+        self.ledger.received_bytes += ledger.received_bytes;
+        self.ledger.sent_bytes += ledger.sent_bytes;
     }
 
-    /// Adds another's.
-    pub fn add(&mut self, other: &Self) {
-        self.past.add(&other.past);
-        // Both have the same bounds.
-        let _ = self.call_times.add(&other.call_times);
-        self.connections_made += other.connections_made;
-        self.connections_refused += other.connections_refused;
-        self.failures += other.failures;
-        self.restarts += other.restarts;
-        self.share_waits += other.share_waits;
-        for failure in other.recent_failures.iter().rev() {
-            if self.recent_failures.len() < FAILURES_KEPT_MAX {
-                self.recent_failures.push_front(failure.clone());
-            }
-        }
+    pub(super) fn instance_has_ended(&mut self, ledger: &Ledger) {
+        self.ledger.add(ledger);
     }
 
-    pub fn failed(&mut self, failure: Failure) {
-        self.failures += 1;
-        if self.recent_failures.len() == FAILURES_KEPT_MAX {
-            self.recent_failures.pop_front();
-        }
-        self.recent_failures.push_back(failure);
-    }
-
-    pub fn connection_has_ended(&mut self, ledger: &Ledger) {
-        self.past.received_bytes += ledger.received_bytes;
-        self.past.sent_bytes += ledger.sent_bytes;
-    }
-
-    pub fn instance_has_ended(&mut self, ledger: &Ledger) {
-        self.past.add(ledger);
-    }
-
-    pub fn call_has_returned(&mut self, busy: Duration) {
+    pub(super) fn call_has_returned(&mut self, busy: Duration) {
         let nanos = u64::try_from(busy.as_nanos()).unwrap_or(u64::MAX);
         self.call_times.saturating_record(nanos);
     }
-}
-
-/// From a tenth of a microsecond to a minute, in steps of a sixteenth or less: some 4 KiB.
-fn call_times() -> Histogram<u64> {
-    Histogram::new_with_bounds(100, 60_000_000_000, 1).expect("the bounds are in order")
 }
 
 impl Driver {
@@ -100,7 +39,7 @@ impl Driver {
         // With one connection, its ledger is the instance's.
         let about = instance.about.filter(|_| instance.role == Role::Service);
         if let Some(busy) = call_busy {
-            self.services[service].account.call_has_returned(busy);
+            self.services[service].totals.call_has_returned(busy);
         }
         self.spend_share(service, took, now);
         if let Some(connection) = about.and_then(|key| self.connection(key)) {
@@ -166,7 +105,7 @@ impl Driver {
                 report.instances += 1;
                 report.memory_bytes += instance.guest.memory_bytes() as u64;
                 report.pending += (instance.timers.len() + instance.fetches.len()) as u64;
-                report.ledger.add(&instance.ledger);
+                report.totals.ledger.add(&instance.ledger);
             }
         }
         for connection in self.connections.iter().flatten() {
@@ -175,8 +114,8 @@ impl Driver {
                 report.connections += 1;
                 report.buffered_bytes += connection.buffered_bytes() as u64;
                 if let Some((received, sent)) = self.reactor.traffic(connection.key.token) {
-                    report.ledger.received_bytes += received;
-                    report.ledger.sent_bytes += sent;
+                    report.totals.ledger.received_bytes += received;
+                    report.totals.ledger.sent_bytes += sent;
                 }
             }
         }
@@ -187,24 +126,16 @@ impl Driver {
     }
 
     fn report_of(&self, served: &Served) -> ServiceReport {
-        let account = &served.account;
         ServiceReport {
             name: served.service.origin.service.clone(),
             isolation: served.service.isolation,
             condition: self.condition(served),
             connections: 0,
-            connections_made: account.connections_made,
-            connections_refused: account.connections_refused,
             instances: 0,
             memory_bytes: 0,
             pending: 0,
             buffered_bytes: 0,
-            ledger: account.past,
-            call_times: account.call_times.clone(),
-            failures: account.failures,
-            restarts: account.restarts,
-            share_waits: account.share_waits,
-            recent_failures: account.recent_failures.iter().cloned().collect(),
+            totals: served.totals.clone(),
         }
     }
 

@@ -88,14 +88,14 @@ impl Driver {
         }
         if broken {
             // What is broken has been logged.
-            served.account.connections_refused += 1;
+            served.totals.connections_refused += 1;
             return true;
         }
         let max = served.service.limits.connections_per_peer_max;
         if served.census.add(peer.to_canonical(), max) {
             return false;
         }
-        served.account.connections_refused += 1;
+        served.totals.connections_refused += 1;
         if self.may_log(service) {
             let served = &self.services[service];
             tracing::info!(

@@ -384,7 +384,7 @@ impl Driver {
         self.stop_its_time(connection.allowance.take_deadlines());
         connection.ledger = self.ledger_of(&connection);
         let served = &mut self.services[connection.service];
-        served.account.connection_has_ended(&connection.ledger);
+        served.totals.connection_has_ended(&connection.ledger);
         Some(connection)
     }
 

@@ -2,6 +2,7 @@
 
 use super::connections::ConnectionKey;
 use super::instances::{InstanceKey, Role};
+use super::recycle::Standing;
 use super::report::{Condition, Failure};
 use super::shutdown::Exit;
 use super::{Driver, Due};
@@ -49,12 +50,18 @@ impl Driver {
             .filter_map(|connection| Some((connection, self.take_connection(connection)?)))
             .collect();
         self.remove_instance(key);
+        self.role_is_vacant(service, role, standing, fault);
+        // Only now: a peer that has seen the end and comes back is not to be handed to an instance that is no more.
         for (connection, taken) in taken {
             self.trace_end(&taken, &CloseReason::GuestFailed, cause.as_ref());
             self.reactor.abort(connection.token);
             self.log_end(&taken, &CloseReason::GuestFailed);
             self.connection_has_gone(service, taken.peer.ip());
         }
+    }
+
+    /// What an instance did that has failed is done by nobody, or by another one.
+    fn role_is_vacant(&mut self, service: usize, role: Role, standing: Standing, fault: &Fault) {
         match role {
             Role::Connection => {}
             Role::Trial => self.services[service].tell_start(Err(fault.message.clone())),
@@ -97,7 +104,7 @@ impl Driver {
             return;
         }
         let served = &mut self.services[service];
-        served.account.restarts += 1;
+        served.totals.restarts += 1;
         let mut pause = served.backoff.failed(self.now);
         let failures = served.backoff.in_a_row();
         let name = &served.service.origin.service;
@@ -136,7 +143,7 @@ impl Driver {
         // An instance that serves everybody fails on nobody's account.
         let connection = connection.filter(|_| role == Role::Connection);
         let peer = connection.and_then(|key| Some(self.connection(key)?.peer));
-        self.services[service].account.failed(Failure {
+        self.services[service].totals.failed(Failure {
             at: clock::time_of_day(),
             handler: handler.to_owned(),
             kind: fault.kind.as_str(),

@@ -417,7 +417,7 @@ impl Driver {
             self.leave(heir, Ok(None));
         }
         let served = &mut self.services[instance.service];
-        served.account.instance_has_ended(&instance.ledger);
+        served.totals.instance_has_ended(&instance.ledger);
         served.census.instance_has_gone();
         if instance.waits {
             served.census.resume();

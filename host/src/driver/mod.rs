@@ -33,7 +33,6 @@ use std::time::{Duration, Instant};
 use slab::Slab;
 
 use accept::Listener;
-use accounts::Account;
 use admission::AcceptPace;
 use census::Census;
 use connections::{Connection, ConnectionKey};
@@ -48,7 +47,8 @@ use shutdown::Phase;
 pub use control::Control;
 pub use crew::Crew;
 pub use report::{
-    Condition, ConnectionQuery, ConnectionReport, FAILURES_KEPT_MAX, Failure, Report, ServiceReport,
+    Condition, ConnectionQuery, ConnectionReport, FAILURES_KEPT_MAX, Failure, Report,
+    ServiceReport, Totals,
 };
 pub use roster::{ListenerId, Placed, Roster, TooMany};
 pub use shutdown::Exit;
@@ -130,7 +130,7 @@ struct Served {
     inherits: Option<usize>,
     /// Who waits for its instance's first start.
     started: Option<Sender<Result<(), String>>>,
-    account: Account,
+    totals: Totals,
     accept_pace: AcceptPace,
     held: Held,
     /// What may still be logged about it in this second.
@@ -156,7 +156,7 @@ impl Served {
             closed: false,
             inherits: part.inherits,
             started: part.started,
-            account: Account::new(),
+            totals: Totals::new(),
             records: RecordBudget::new(SERVICE_RECORDS_PER_SECOND_MAX),
             accept_held: false,
         }

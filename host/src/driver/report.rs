@@ -29,10 +29,6 @@ pub struct ServiceReport {
     pub condition: Condition,
     /// Open connections.
     pub connections: u64,
-    /// Connections since the start.
-    pub connections_made: u64,
-    /// Peers that were turned away because of a limit.
-    pub connections_refused: u64,
     /// Live instances.
     pub instances: u64,
     /// Their linear memory.
@@ -42,6 +38,17 @@ pub struct ServiceReport {
     /// Unsent bytes of the connections.
     pub buffered_bytes: u64,
     /// Since the start, ended connections and instances included.
+    pub totals: Totals,
+}
+
+/// What was counted since the start.
+#[derive(Clone, Debug)]
+pub struct Totals {
+    /// Connections that were made.
+    pub connections_made: u64,
+    /// Peers that were turned away because of a limit.
+    pub connections_refused: u64,
+    /// What connections and instances have used.
     pub ledger: Ledger,
     /// How long each handler call kept the guest busy, in nanoseconds.
     pub call_times: Histogram<u64>,
@@ -51,7 +58,7 @@ pub struct ServiceReport {
     pub restarts: u64,
     /// How often the service had used up its share of the CPU and had to wait.
     pub share_waits: u64,
-    /// The last failures, the latest last.
+    /// The last failures, the latest last; [`FAILURES_KEPT_MAX`] at most.
     pub recent_failures: Vec<Failure>,
 }
 
@@ -139,12 +146,35 @@ impl ServiceReport {
     pub fn add(&mut self, other: &Self) {
         self.condition = self.condition.and(other.condition);
         self.connections += other.connections;
-        self.connections_made += other.connections_made;
-        self.connections_refused += other.connections_refused;
         self.instances += other.instances;
         self.memory_bytes += other.memory_bytes;
         self.pending += other.pending;
         self.buffered_bytes += other.buffered_bytes;
+        self.totals.add(&other.totals);
+    }
+}
+
+impl Totals {
+    /// Nothing yet.
+    pub fn new() -> Self {
+        // From a tenth of a microsecond to a minute, in steps of a sixteenth or less: some 4 KiB.
+        let call_times = Histogram::new_with_bounds(100, 60_000_000_000, 1);
+        Self {
+            connections_made: 0,
+            connections_refused: 0,
+            ledger: Ledger::default(),
+            call_times: call_times.expect("the bounds are in order"),
+            failures: 0,
+            restarts: 0,
+            share_waits: 0,
+            recent_failures: Vec::new(),
+        }
+    }
+
+    /// Adds what was counted elsewhere.
+    pub fn add(&mut self, other: &Self) {
+        self.connections_made += other.connections_made;
+        self.connections_refused += other.connections_refused;
         self.ledger.add(&other.ledger);
         // All are made with the same bounds.
         let _ = self.call_times.add(&other.call_times);
@@ -154,7 +184,24 @@ impl ServiceReport {
         self.recent_failures
             .extend_from_slice(&other.recent_failures);
         self.recent_failures.sort_by_key(|failure| failure.at);
+        self.forget_old_failures();
+    }
+
+    fn forget_old_failures(&mut self) {
         let surplus = self.recent_failures.len().saturating_sub(FAILURES_KEPT_MAX);
         self.recent_failures.drain(..surplus);
+    }
+
+    /// An instance has ended against its will.
+    pub(super) fn failed(&mut self, failure: Failure) {
+        self.failures += 1;
+        self.recent_failures.push(failure);
+        self.forget_old_failures();
+    }
+}
+
+impl Default for Totals {
+    fn default() -> Self {
+        Self::new()
     }
 }

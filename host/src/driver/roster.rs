@@ -365,7 +365,7 @@ impl Driver {
             .iter_mut()
             .find(|served| !served.closed && served.service.origin.service == *name);
         if let Some(heir) = heir {
-            heir.account.add(&old.account);
+            heir.totals.add(&old.totals);
         }
     }
 

@@ -51,7 +51,7 @@ impl Driver {
             return;
         };
         if !std::mem::replace(&mut served.held.is_held, true) {
-            served.account.share_waits += 1;
+            served.totals.share_waits += 1;
             self.services_held += 1;
             self.deadlines.insert(until, Due::ShareAgain(service));
         }

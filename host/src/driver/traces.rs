@@ -62,7 +62,8 @@ impl Driver {
                 _ => None,
             },
         };
-        let took = self.now.saturating_duration_since(connection.made_at);
+        // Not this turn's time: the record has the time of day of this very moment, and begins so much before it.
+        let took = clock::now().saturating_duration_since(connection.made_at);
         self.send(key, None, took, What::Connection(Box::new(ended)));
     }
 

@@ -1,6 +1,6 @@
 //! How an instance ended against its will, as a value for the log.
 
-use wasmtime::{Error, Trap, WasmBacktrace};
+use wasmtime::{Error, PoolConcurrencyLimitError, Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 
 use super::exchange::LimitHit;
@@ -66,7 +66,9 @@ impl Fault {
         } else if let Some(trap) = error.downcast_ref::<Trap>() {
             (FaultKind::Trap, trap.to_string())
         } else {
-            (FaultKind::Host, format!("{:#}", WithoutBacktrace(error)))
+            let message = WithoutBacktrace(error).to_string();
+            let remedy = remedy(error, &message);
+            (FaultKind::Host, message + remedy)
         };
         match (refused, kind) {
             (Some(refused), FaultKind::Trap) => {
@@ -85,6 +87,17 @@ impl Fault {
             message,
             backtrace: backtrace.map(render).unwrap_or_default(),
         }
+    }
+}
+
+/// What to do where the host has come to a wall that others have set.
+fn remedy(error: &Error, message: &str) -> &'static str {
+    if error.is::<PoolConcurrencyLimitError>() {
+        "; all places are taken: a higher connections_max in [host] reserves more of them"
+    } else if message.contains("os error 12") {
+        "; the system gives no more memory, or no more memory maps (sysctl vm.max_map_count)"
+    } else {
+        ""
     }
 }
 
