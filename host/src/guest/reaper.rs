@@ -7,8 +7,9 @@ use std::thread;
 
 use super::instance::Instance;
 
-/// Linear memory from which on an instance is large, in bytes. Handing it over costs a switch of threads.
-const LARGE_BYTES: usize = 4 << 20;
+/// Linear memory from which on an instance is large, in bytes. Handing one over costs a switch of threads, and the next one gets a
+/// place in the pool that is cold. So that is not for an interpreter's 13 MiB either, most of which nobody writes to.
+const LARGE_BYTES: usize = 16 << 20;
 
 /// Instances that may wait to be dropped. Beyond them whoever has one drops it: a tenant who fills memory faster than it can be
 /// given back waits for that.
