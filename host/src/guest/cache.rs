@@ -152,8 +152,8 @@ fn entry_name(engine: &Engine, wasm: impl Read) -> io::Result<String> {
     Ok(format!("{}.cwasm", hasher.0.finalize().to_hex()))
 }
 
-/// Of an entry: the code, then the digest.
-const FORMAT: u32 = 3;
+/// Of an entry: the code, then the digest. Another number where the same component is compiled into something else.
+const FORMAT: u32 = 4;
 
 struct EntryHasher(blake3::Hasher);
 

@@ -5,12 +5,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use wasmtime::Engine;
 use wasmtime::component::{Component, InstancePre};
 
 use super::cache::CodeCache;
 use super::contract::{self, ContractError, Exports, Surface};
 use super::handlers::{fiber, plain};
 use super::host::GuestHost;
+use super::relay;
 use super::state::GuestState;
 
 /// A component that can be served: compiled, its imports resolved, its handlers found.
@@ -152,11 +154,24 @@ fn compile(
         return Err(LoadError::CoreModule);
     }
     on_compile();
-    let component = Component::new(&host.engine, &bytes);
+    let component = compile_bytes(&host.engine, &bytes);
     if let (Some(cache), Ok(component)) = (cache, &component) {
         cache.keep(&host.engine, &bytes, component);
     }
     component.map_err(|error| why_not_compiled(chain(&error)))
+}
+
+/// With a relay if that can be, which makes calls cheaper.
+fn compile_bytes(engine: &Engine, bytes: &[u8]) -> wasmtime::Result<Component> {
+    let relayed = wat::parse_bytes(bytes)
+        .ok()
+        .and_then(|bytes| relay::relayed(&bytes));
+    if let Some(bytes) = relayed
+        && let Ok(component) = Component::from_binary(engine, &bytes)
+    {
+        return Ok(component);
+    }
+    Component::new(engine, bytes)
 }
 
 /// What a failure to compile means: the compiler only has texts for that.

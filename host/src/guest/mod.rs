@@ -15,6 +15,7 @@ mod imports;
 mod instance;
 mod pending;
 mod reaper;
+mod relay;
 mod state;
 mod ticker;
 mod wasi;

@@ -1,6 +1,9 @@
 //! Operations on one socket, with the operating system's errors sorted into what the rest must tell apart.
+//!
+//! Bytes are read and written by system calls without the C library's wrappers: in a process with several threads these make
+//! each call a point where its thread may be cancelled, which nobody here uses.
 
-use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::io::{self, ErrorKind};
 use std::net::{Shutdown, SocketAddr};
 use std::os::fd::{AsRawFd, RawFd};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,6 +11,8 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use mio::net::{TcpListener, TcpStream};
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendFlags, recv, send};
 use socket2::{Domain, Protocol, SockRef, Type};
 
 use super::Accept;
@@ -113,22 +118,20 @@ impl Socket {
     /// Reads once, as much as fits into `into`.
     pub fn read(&mut self, into: &mut [u8]) -> Read {
         loop {
-            return match self.stream().read(into) {
-                Ok(0) => Read::Closed,
+            return match recv(self.stream(), &mut *into, RecvFlags::empty()) {
+                Ok((0, _)) => Read::Closed,
                 // epoll(7): on a stream a short read means that the socket is drained, which saves the read that would
                 // only say so.
-                Ok(read) => {
+                Ok((read, _)) => {
                     count(&self.0.received_bytes, read);
                     Read::Bytes {
                         count: read,
                         all: read < into.len(),
                     }
                 }
-                Err(error) => match error.kind() {
-                    ErrorKind::Interrupted => continue,
-                    ErrorKind::WouldBlock => Read::WouldBlock,
-                    _ => Read::Failed(error),
-                },
+                Err(Errno::INTR) => continue,
+                Err(Errno::AGAIN) => Read::WouldBlock,
+                Err(error) => Read::Failed(error.into()),
             };
         }
     }
@@ -137,17 +140,15 @@ impl Socket {
 impl DirectWire for Stream {
     fn send(&self, bytes: &[u8]) -> Sent {
         loop {
-            return match (&self.stream).write(bytes) {
+            return match send(&self.stream, bytes, SendFlags::NOSIGNAL) {
                 Ok(0) => Sent::Full,
                 Ok(written) => {
                     count(&self.sent_bytes, written);
                     Sent::Bytes(written)
                 }
-                Err(error) => match error.kind() {
-                    ErrorKind::Interrupted => continue,
-                    ErrorKind::WouldBlock => Sent::Full,
-                    _ => Sent::Failed(error.to_string()),
-                },
+                Err(Errno::INTR) => continue,
+                Err(Errno::AGAIN) => Sent::Full,
+                Err(error) => Sent::Failed(io::Error::from(error).to_string()),
             };
         }
     }
@@ -221,12 +222,7 @@ fn listen(endpoint: &Endpoint) -> io::Result<TcpListener> {
 
 pub(super) fn classify_accept_error(error: io::Error) -> Accept {
     // accept(2). The first two: the process's and the system's descriptors.
-    let exhausted = [
-        rustix::io::Errno::MFILE,
-        rustix::io::Errno::NFILE,
-        rustix::io::Errno::NOBUFS,
-        rustix::io::Errno::NOMEM,
-    ];
+    let exhausted = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
     match error.raw_os_error() {
         Some(code) if exhausted.iter().any(|errno| errno.raw_os_error() == code) => {
             Accept::Exhausted(error)
