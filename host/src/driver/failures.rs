@@ -40,7 +40,9 @@ impl Driver {
             return;
         };
         let (service, role) = (instance.service, instance.role);
-        let connections: Vec<_> = instance.connections.values().copied().collect();
+        let mut connections: Vec<_> = instance.connections.values().copied().collect();
+        // In the order in which they came.
+        connections.sort_unstable_by_key(|connection| connection.id);
         let standing = self.standing(key);
         self.note_failure(service, role, connections.first().copied(), handler, fault);
         let cause = self.trace_failure(key, handler, fault);

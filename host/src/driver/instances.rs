@@ -17,7 +17,7 @@ use super::report::Condition;
 use super::shutdown::Phase;
 use super::{Driver, Due, Ready};
 use crate::core::{CloseReason, DeadlineKey, DirectWire, Ledger};
-use crate::guest::{self, ConnectionNumber, Exports, PendingNumber};
+use crate::guest::{self, ByConnection, ConnectionNumber, Exports, PendingNumber};
 use crate::reactor::Mailbox;
 use crate::service::Isolation;
 use crate::telemetry::SpanKey;
@@ -52,7 +52,7 @@ pub(super) struct Instance {
     pub guest: guest::Instance,
     pub waker: Arc<InstanceWaker>,
     pub events: VecDeque<Event>,
-    pub connections: BTreeMap<ConnectionNumber, ConnectionKey>,
+    pub connections: ByConnection<ConnectionKey>,
     pub timers: BTreeMap<PendingNumber, DeadlineKey>,
     /// Dropping one cancels it.
     pub fetches: BTreeMap<PendingNumber, web::Fetch>,
@@ -230,7 +230,7 @@ impl Driver {
             guest,
             waker,
             events: VecDeque::new(),
-            connections: BTreeMap::new(),
+            connections: ByConnection::default(),
             timers: BTreeMap::new(),
             fetches: BTreeMap::new(),
             blocked: Vec::new(),

@@ -4,10 +4,12 @@
 //! The instance's future and the driver each hold the exchange; they run on the same thread, one after the other, so the
 //! lock is never waited for. It is there because wasmtime wants a store's data to be `Send`.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
+
+use rustc_hash::FxBuildHasher;
 
 use super::pending::PendingTable;
 use crate::core::{CloseReason, DirectWire, Sent, TransportCommand};
@@ -16,6 +18,10 @@ use crate::web;
 
 /// A connection's name within one instance.
 pub type ConnectionNumber = u32;
+
+/// What an instance has for each of its connections. The numbers are given by us, one after the other, so a hash needs no
+/// protection against chosen keys.
+pub type ByConnection<T> = HashMap<ConnectionNumber, T, FxBuildHasher>;
 
 /// A pending thing's name within one instance.
 pub type PendingNumber = u32;
@@ -165,7 +171,8 @@ pub struct Exchange {
     pub(super) limits: Arc<Limits>,
     pub(super) inbox: Option<Call>,
     pub(super) returned: Option<Returned>,
-    pub(super) connections: BTreeMap<ConnectionNumber, View>,
+    /// Boxed: most instances have one, and a table has room for several.
+    pub(super) connections: ByConnection<Box<View>>,
     /// The highest connection number ever given.
     issued: ConnectionNumber,
     /// The connection that the running handler is about, for its log records.
@@ -195,7 +202,7 @@ impl Shared {
             limits,
             inbox: None,
             returned: None,
-            connections: BTreeMap::new(),
+            connections: ByConnection::default(),
             issued: 0,
             running_for: None,
             waits_with: None,
@@ -239,7 +246,7 @@ impl Exchange {
         }
         self.connections.insert(
             self.issued,
-            View {
+            Box::new(View {
                 log_id,
                 peer,
                 host,
@@ -249,7 +256,7 @@ impl Exchange {
                 written_bytes: 0,
                 recorded_bytes: 0,
                 lost: None,
-            },
+            }),
         );
         self.issued
     }
@@ -270,6 +277,7 @@ impl Exchange {
         Ok(self
             .connections
             .get_mut(&number)
+            .map(Box::as_mut)
             .filter(|view| view.lost.is_none()))
     }
 

@@ -23,7 +23,9 @@ mod wasi;
 pub use cache::CodeCache;
 pub use code::{GuestCode, LoadError, inspect};
 pub use contract::{ContractError, Exports, Surface};
-pub use exchange::{Call, Command, ConnectionNumber, Outbox, PendingNumber, Returned};
+pub use exchange::{
+    ByConnection, Call, Command, ConnectionNumber, Outbox, PendingNumber, Returned,
+};
 pub use fault::{Fault, FaultKind};
 pub use guest_log::LogBudget;
 pub use host::{GuestHost, PoolSize};
