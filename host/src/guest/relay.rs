@@ -1,33 +1,31 @@
-//! Makes a component's most called handlers cheaper to call, by a change that the component cannot notice. Knows the binary
-//! format, neither engines nor instances.
+//! Makes a component's `data-received` cheaper to call, by a change that the component cannot notice. Knows the binary format,
+//! neither engines nor instances.
 //!
 //! At each call wasmtime looks a lifted function's core function up anew. One that its core instance *defines* is searched for
 //! in the tables of its module's code, some 700 instructions and, with many instances, a dozen cache lines that nothing else
 //! touches; one that its core instance *imports* is read from that instance. So a core instance is put between, the relay, which
-//! imports those functions and exports them again. There is no further step at run time: what it hands on is the pointer to the
+//! imports the function and exports it again. There is no further step at run time: what it hands on is the pointer to the
 //! function itself.
 
 use std::convert::Infallible;
 
 use wasm_encoder::reencode::{Error, Reencode, ReencodeComponent, component_utils as utils};
 use wasm_encoder::{
-    Alias, CanonicalFunctionSection, Component, ComponentAliasSection, ComponentSectionId,
-    EntityType, ExportKind, ExportSection, ImportSection, InstanceSection, Module, ModuleArg,
-    ModuleSection, RawSection, TypeSection, ValType,
+    Alias, CanonicalFunctionSection, Component, ComponentAliasSection, EntityType, ExportKind,
+    ExportSection, ImportSection, InstanceSection, Module, ModuleArg, ModuleSection, RawSection,
+    TypeSection, ValType,
 };
 use wasmparser::{
     CanonicalFunction, ComponentAlias, ComponentExternalKind, ComponentOuterAliasKind,
     ComponentTypeRef, ExternalKind, Parser, Payload,
 };
 
-/// The core functions that are worth it, by the names that the canonical ABI's tools give them, with the number of their
-/// parameters, all of which are `i32`.
-const HANDLERS: [(&str, usize); 2] = [
-    ("wisted:reactor/connection-handler@0.1.0#data-received", 3),
-    ("wisted:reactor/timer-handler@0.1.0#timer-fired", 1),
-];
+/// The handler's core function, as the canonical ABI's tools name it.
+const HANDLER: &str = "wisted:reactor/connection-handler@0.1.0#data-received";
+/// Its parameters: the connection, where the data is and how long it is.
+const PARAMETERS: [ValType; 3] = [ValType::I32; 3];
 
-/// The component with a relay. `None` if it has none of the handlers, or something that the change does not provide for.
+/// The component with a relay. `None` if it has no such handler, or something that the change does not provide for.
 pub(super) fn relayed(component: &[u8]) -> Option<Vec<u8>> {
     let mut relaying = Relaying(Plan::find(component).ok().flatten()?);
     let mut relayed = Component::new();
@@ -37,12 +35,12 @@ pub(super) fn relayed(component: &[u8]) -> Option<Vec<u8>> {
     Some(relayed.finish())
 }
 
-/// Where the relay goes: before the first section that lifts one of the handlers. Indices are counted from the component's
-/// beginning, so those of what is defined later move up.
+/// Where the relay goes: before the section that lifts the handler. Indices are counted from the component's beginning, so
+/// those of what is defined later move up.
 #[derive(Debug, Default)]
 struct Plan {
-    /// The core functions, with their numbers of parameters.
-    handlers: Vec<(u32, usize)>,
+    /// The handler's core function.
+    handler: Option<u32>,
     /// The section's offset in the component.
     before: Option<usize>,
     /// How many of each are defined before it.
@@ -116,7 +114,7 @@ impl Plan {
                     match function? {
                         CanonicalFunction::Lift {
                             core_func_index, ..
-                        } if self.place_of(core_func_index).is_some() => {
+                        } if self.handler == Some(core_func_index) => {
                             self.before = Some(start);
                             return Ok(());
                         }
@@ -138,9 +136,9 @@ impl Plan {
                 name,
                 ..
             } => {
-                let handler = HANDLERS.iter().find(|(handler, _)| handler == name);
-                self.handlers
-                    .extend(handler.map(|(_, parameters)| (self.core_functions, *parameters)));
+                if *name == HANDLER {
+                    self.handler = Some(self.core_functions);
+                }
                 self.core_functions += 1;
             }
             ComponentAlias::InstanceExport {
@@ -151,56 +149,31 @@ impl Plan {
         }
     }
 
-    fn place_of(&self, core_function: u32) -> Option<u32> {
-        let place = self
-            .handlers
-            .iter()
-            .position(|(index, _)| *index == core_function)?;
-        u32::try_from(place).ok()
-    }
-
-    fn added_functions(&self) -> u32 {
-        // Two handlers, and aliases of them.
-        u32::try_from(self.handlers.len()).unwrap_or(u32::MAX)
-    }
-
-    /// The relay's module.
-    fn module(&self) -> Module {
-        let (mut types, mut imports) = (TypeSection::new(), ImportSection::new());
+    /// The handler as the only export of a core instance, the relay's instance over it, and what that exports.
+    fn add_to(&self, component: &mut Component, handler: u32) {
+        let mut types = TypeSection::new();
+        types.ty().function(PARAMETERS, []);
+        let mut imports = ImportSection::new();
+        imports.import("", "", EntityType::Function(0));
         let mut exports = ExportSection::new();
-        for (place, (_, parameters)) in (0..).zip(&self.handlers) {
-            let name = place.to_string();
-            types.ty().function(vec![ValType::I32; *parameters], []);
-            imports.import("", &name, EntityType::Function(place));
-            exports.export(&name, ExportKind::Func, place);
-        }
+        exports.export("", ExportKind::Func, 0);
         let mut module = Module::new();
         module.section(&types).section(&imports).section(&exports);
-        module
-    }
 
-    /// The handlers as one core instance, the relay's instance over it, and what that exports.
-    fn add_to(&self, component: &mut Component) {
-        let names: Vec<String> = (0..self.handlers.len()).map(|n| n.to_string()).collect();
-        let handlers = self.handlers.iter().zip(&names);
         let mut instances = InstanceSection::new();
-        instances.export_items(
-            handlers.map(|((index, _), name)| (name.as_str(), ExportKind::Func, *index)),
-        );
+        instances.export_items([("", ExportKind::Func, handler)]);
         instances.instantiate(
             self.modules,
             [("", ModuleArg::Instance(self.core_instances))],
         );
         let mut aliases = ComponentAliasSection::new();
-        for name in &names {
-            aliases.alias(Alias::CoreInstanceExport {
-                instance: self.core_instances + 1,
-                kind: ExportKind::Func,
-                name,
-            });
-        }
+        aliases.alias(Alias::CoreInstanceExport {
+            instance: self.core_instances + 1,
+            kind: ExportKind::Func,
+            name: "",
+        });
         component
-            .section(&ModuleSection(&self.module()))
+            .section(&ModuleSection(&module))
             .section(&instances)
             .section(&aliases);
     }
@@ -220,13 +193,7 @@ impl Reencode for Relaying {
     type Error = Infallible;
 
     fn function_index(&mut self, function: u32) -> Result<u32, Error> {
-        let is_later = function >= self.0.core_functions;
-        Ok(function
-            + if is_later {
-                self.0.added_functions()
-            } else {
-                0
-            })
+        Ok(function + u32::from(function >= self.0.core_functions))
     }
 }
 
@@ -236,8 +203,7 @@ impl ReencodeComponent for Relaying {
     }
 
     fn instance_index(&mut self, instance: u32) -> u32 {
-        let is_later = instance >= self.0.core_instances;
-        instance + if is_later { 2 } else { 0 }
+        instance + 2 * u32::from(instance >= self.0.core_instances)
     }
 
     fn parse_component_payload(
@@ -246,10 +212,29 @@ impl ReencodeComponent for Relaying {
         payload: Payload<'_>,
         whole: &[u8],
     ) -> Result<(), Error> {
-        if let Payload::ComponentCanonicalSection(section) = &payload
-            && self.0.before == Some(section.range().start)
-        {
-            self.0.add_to(component);
+        match &payload {
+            Payload::ComponentCanonicalSection(section) => {
+                if self.0.before == Some(section.range().start)
+                    && let Some(handler) = self.0.handler
+                {
+                    self.0.add_to(component, handler);
+                }
+            }
+            // Those that name what may move up.
+            Payload::Version { .. }
+            | Payload::InstanceSection(_)
+            | Payload::ComponentAliasSection(_)
+            | Payload::ComponentInstanceSection(_)
+            | Payload::ComponentExportSection(_)
+            | Payload::CustomSection(_)
+            | Payload::End(_) => {}
+            other => {
+                if let Some((id, range)) = other.as_section() {
+                    let data = &whole[range];
+                    component.section(&RawSection { id, data });
+                }
+                return Ok(());
+            }
         }
         utils::parse_component_payload(self, component, payload, whole)
     }
@@ -264,37 +249,14 @@ impl ReencodeComponent for Relaying {
             type_index,
             options,
         } = &function
-            && let Some(place) = self.0.place_of(*core_func_index)
+            && self.0.handler == Some(*core_func_index)
         {
             let options = options.iter().map(|option| self.canonical_option(*option));
             let options = options.collect::<Result<Vec<_>, _>>()?;
-            section.lift(self.0.core_functions + place, *type_index, options);
+            section.lift(self.0.core_functions, *type_index, options);
             return Ok(());
         }
         utils::parse_component_canonical(self, section, function)
-    }
-
-    fn parse_component_submodule(
-        &mut self,
-        component: &mut Component,
-        _: Parser,
-        data: &[u8],
-    ) -> Result<(), Error> {
-        let id = ComponentSectionId::CoreModule.into();
-        component.section(&RawSection { id, data });
-        Ok(())
-    }
-
-    fn parse_component_subcomponent(
-        &mut self,
-        component: &mut Component,
-        _: Parser,
-        data: &[u8],
-        _: &[u8],
-    ) -> Result<(), Error> {
-        let id = ComponentSectionId::Component.into();
-        component.section(&RawSection { id, data });
-        Ok(())
     }
 }
 
@@ -353,7 +315,7 @@ mod tests {
             assert_eq!(answers(&engine, &component), (1007, 6));
         }
         let plan = Plan::find(&bytes).unwrap().unwrap();
-        assert_eq!(plan.handlers, [(0, 3)]);
+        assert_eq!(plan.handler, Some(0));
         assert_eq!((plan.modules, plan.core_instances), (2, 1));
         assert!(Plan::find(&relayed).unwrap().is_none());
     }
@@ -369,8 +331,13 @@ mod tests {
         let nested = "(component (alias outer 1 $other (core module))) (core module $later";
         assert!(changed("(core module $later", nested).is_none());
         let bytes = wat::parse_str(COMPONENT).unwrap();
-        for end in 0..bytes.len() {
-            relayed(&bytes[..end]);
+        for place in 0..bytes.len() {
+            relayed(&bytes[..place]);
+            for bit in 0..8 {
+                let mut damaged = bytes.clone();
+                damaged[place] ^= 1 << bit;
+                relayed(&damaged);
+            }
         }
         assert!(relayed(b"\0asm\x01\0\0\0").is_none());
     }
