@@ -32,11 +32,10 @@ pub struct PoolSize {
     pub memory_images: bool,
 }
 
-/// Core instances that one component may consist of. A Rust component has up to three.
+/// Core instances that one component may consist of, the relay included. The pool only counts them: so many for each instance.
 const CORE_INSTANCES_PER_COMPONENT_MAX: u32 = 32;
 const TABLES_PER_COMPONENT_MAX: u32 = 16;
-/// In the pool, so many core instances and tables for each instance: what a Rust component takes, and some to spare.
-const CORE_INSTANCES_PER_INSTANCE: u32 = 4;
+/// In the pool, so many tables for each instance: what a Rust component takes, and one to spare.
 const TABLES_PER_INSTANCE: u32 = 3;
 /// Metadata of one instance, in bytes.
 const INSTANCE_MAX_BYTES: usize = 1 << 20;
@@ -144,7 +143,7 @@ fn config(pool: &PoolSize) -> Config {
         .total_component_instances(pool.instances_max)
         .total_core_instances(
             pool.instances_max
-                .saturating_mul(CORE_INSTANCES_PER_INSTANCE),
+                .saturating_mul(CORE_INSTANCES_PER_COMPONENT_MAX),
         )
         .total_memories(pool.instances_max)
         .total_tables(pool.instances_max.saturating_mul(TABLES_PER_INSTANCE))
@@ -180,6 +179,27 @@ fn config(pool: &PoolSize) -> Config {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn as_many_instances_fit_of_a_component_with_many_core_instances() {
+        let engine = Engine::new(&config(&PoolSize {
+            instances_max: 2,
+            stacks_max: 0,
+            memory_max_bytes: 1 << 16,
+            table_max_elements: 1,
+            memory_images: false,
+        }))
+        .unwrap();
+        let core_instances = "(core instance (instantiate $m))".repeat(31);
+        let text = format!("(component (core module $m) {core_instances})");
+        let component = wasmtime::component::Component::new(&engine, text).unwrap();
+        let linker = wasmtime::component::Linker::new(&engine);
+        let mut stores = [(); 3].map(|()| wasmtime::Store::new(&engine, ()));
+        let fits = stores
+            .each_mut()
+            .map(|store| linker.instantiate(store, &component).is_ok());
+        assert_eq!(fits, [true, true, false]);
+    }
 
     #[test]
     fn a_stack_is_free_again_when_its_instance_is_gone() {
