@@ -11,7 +11,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use mio::net::{TcpListener, TcpStream};
-use rustix::io::Errno;
+use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 use socket2::{Domain, Protocol, SockRef, Type};
 
@@ -117,39 +117,33 @@ impl Socket {
 
     /// Reads once, as much as fits into `into`.
     pub fn read(&mut self, into: &mut [u8]) -> Read {
-        loop {
-            return match recv(self.stream(), &mut *into, RecvFlags::empty()) {
-                Ok((0, _)) => Read::Closed,
-                // epoll(7): on a stream a short read means that the socket is drained, which saves the read that would
-                // only say so.
-                Ok((read, _)) => {
-                    count(&self.0.received_bytes, read);
-                    Read::Bytes {
-                        count: read,
-                        all: read < into.len(),
-                    }
+        match retry_on_intr(|| recv(self.stream(), &mut *into, RecvFlags::empty())) {
+            Ok((0, _)) => Read::Closed,
+            // epoll(7): on a stream a short read means that the socket is drained, which saves the read that would only say
+            // so.
+            Ok((read, _)) => {
+                count(&self.0.received_bytes, read);
+                Read::Bytes {
+                    count: read,
+                    all: read < into.len(),
                 }
-                Err(Errno::INTR) => continue,
-                Err(Errno::AGAIN) => Read::WouldBlock,
-                Err(error) => Read::Failed(error.into()),
-            };
+            }
+            Err(Errno::AGAIN) => Read::WouldBlock,
+            Err(error) => Read::Failed(error.into()),
         }
     }
 }
 
 impl DirectWire for Stream {
     fn send(&self, bytes: &[u8]) -> Sent {
-        loop {
-            return match send(&self.stream, bytes, SendFlags::NOSIGNAL) {
-                Ok(0) => Sent::Full,
-                Ok(written) => {
-                    count(&self.sent_bytes, written);
-                    Sent::Bytes(written)
-                }
-                Err(Errno::INTR) => continue,
-                Err(Errno::AGAIN) => Sent::Full,
-                Err(error) => Sent::Failed(io::Error::from(error).to_string()),
-            };
+        match retry_on_intr(|| send(&self.stream, bytes, SendFlags::NOSIGNAL)) {
+            Ok(0) => Sent::Full,
+            Ok(written) => {
+                count(&self.sent_bytes, written);
+                Sent::Bytes(written)
+            }
+            Err(Errno::AGAIN) => Sent::Full,
+            Err(error) => Sent::Failed(io::Error::from(error).to_string()),
         }
     }
 }
