@@ -43,6 +43,9 @@ impl Driver {
         let mut connections: Vec<_> = instance.connections.values().copied().collect();
         // In the order in which they came.
         connections.sort_unstable_by_key(|connection| connection.id);
+        if fault.kind == FaultKind::Memory {
+            self.host.memory_is_short();
+        }
         let standing = self.standing(key);
         self.note_failure(service, role, connections.first().copied(), handler, fault);
         let cause = self.trace_failure(key, handler, fault);

@@ -27,6 +27,8 @@ pub enum FaultKind {
     Exit,
     /// `start` returned an error.
     Refused,
+    /// The operating system gave it no memory.
+    Memory,
     /// It could not be made, or failed in a way that is ours.
     Host,
 }
@@ -39,6 +41,7 @@ impl FaultKind {
             Self::Trap => "trap",
             Self::Exit => "exit",
             Self::Refused => "refused",
+            Self::Memory => "memory",
             Self::Host => "host",
         }
     }
@@ -67,8 +70,8 @@ impl Fault {
             (FaultKind::Trap, trap.to_string())
         } else {
             let message = WithoutBacktrace(error).to_string();
-            let remedy = remedy(error, &message);
-            (FaultKind::Host, message + remedy)
+            let (kind, remedy) = kind_and_remedy(error, &message);
+            (kind, message + remedy)
         };
         match (refused, kind) {
             (Some(refused), FaultKind::Trap) => {
@@ -91,13 +94,17 @@ impl Fault {
 }
 
 /// What to do where the host has come to a wall that others have set.
-fn remedy(error: &Error, message: &str) -> &'static str {
+fn kind_and_remedy(error: &Error, message: &str) -> (FaultKind, &'static str) {
     if error.is::<PoolConcurrencyLimitError>() {
-        "; all places are taken: a higher connections_max in [host] reserves more of them"
+        let remedy =
+            "; all places are taken: a higher connections_max in [host] reserves more of them";
+        (FaultKind::Host, remedy)
     } else if message.contains("os error 12") {
-        "; the system gives no more memory, or no more memory maps (sysctl vm.max_map_count)"
+        let remedy =
+            "; the system gives no more memory, or no more memory maps (sysctl vm.max_map_count)";
+        (FaultKind::Memory, remedy)
     } else {
-        ""
+        (FaultKind::Host, "")
     }
 }
 

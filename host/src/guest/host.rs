@@ -114,6 +114,11 @@ impl GuestHost {
         self.reaper.drop_instance(instance);
     }
 
+    /// An instance could not be made since the operating system gave no memory ([`FaultKind::Memory`](super::FaultKind::Memory)).
+    pub fn memory_is_short(&self) {
+        self.reaper.memory_is_short();
+    }
+
     /// Guests may run on this reactor, counted from 0, until [`turn_ends`](Self::turn_ends). Call it at the beginning of each
     /// turn.
     pub fn turn_begins(&self, reactor: usize) {

@@ -2,6 +2,7 @@
 //! touched, and a reactor has others to serve.
 
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
 
@@ -21,7 +22,11 @@ pub const REAPED_MAX: u32 = WAITING_MAX as u32 + 1;
 
 /// The thread's mailbox. It ends with this.
 #[derive(Debug)]
-pub(super) struct Reaper(SyncSender<Instance>);
+pub(super) struct Reaper {
+    mailbox: SyncSender<Instance>,
+    /// The operating system has refused memory for an instance.
+    memory_is_short: AtomicBool,
+}
 
 impl Reaper {
     /// # Errors
@@ -32,13 +37,22 @@ impl Reaper {
         thread::Builder::new()
             .name("wisted-reaper".into())
             .spawn(reap)?;
-        Ok(Self(sender))
+        Ok(Self {
+            mailbox: sender,
+            memory_is_short: AtomicBool::new(false),
+        })
+    }
+
+    /// From here on instances are dropped by whoever has them. wasmtime's pool tries the place first that was freed last: when the
+    /// thread frees one that has memory while an instantiation fails in one that has none, that is the latter, for ever.
+    pub fn memory_is_short(&self) {
+        self.memory_is_short.store(true, Ordering::Relaxed);
     }
 
     pub fn drop_instance(&self, instance: Instance) {
-        if instance.memory_bytes() >= LARGE_BYTES {
+        if instance.memory_bytes() >= LARGE_BYTES && !self.memory_is_short.load(Ordering::Relaxed) {
             // What was not taken is dropped here.
-            let _ = self.0.try_send(instance);
+            let _ = self.mailbox.try_send(instance);
         }
     }
 }
