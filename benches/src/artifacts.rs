@@ -29,6 +29,10 @@ pub enum Guest {
     Fiber,
     /// Writes back lines in upper case.
     Line,
+    /// A Redis-compatible server.
+    Resp,
+    /// An HTTP/1.1 server.
+    Http,
     /// No guest of this host's, but a command on WASI's sockets.
     Wasi,
 }
@@ -42,6 +46,8 @@ impl Guest {
             Guest::Hostile => "hostile",
             Guest::Fiber => "fiber",
             Guest::Line => "line",
+            Guest::Resp => "resp",
+            Guest::Http => "http-server",
             Guest::Wasi => "wasi-peer",
         }
     }
@@ -149,9 +155,12 @@ fn build_guests(guests: &[Guest]) -> Result<Vec<(Guest, PathBuf)>> {
     guests
         .iter()
         .map(|&guest| {
-            let of_guest = built
-                .iter()
-                .filter(|message| message["target"]["name"] == guest.name());
+            // A library's target has underscores where its package has dashes.
+            let is_of_guest = |message: &&Value| {
+                let name = message["target"]["name"].as_str();
+                name.is_some_and(|name| name.replace('_', "-") == guest.name())
+            };
+            let of_guest = built.iter().filter(is_of_guest);
             let mut files = of_guest
                 .filter_map(|message| message["filenames"].as_array())
                 .flatten();

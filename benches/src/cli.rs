@@ -26,7 +26,7 @@ use crate::server::Kind;
     version
 )]
 struct Arguments {
-    /// Which scenarios to run [default: all but languages and peers]
+    /// Which scenarios to run [default: all but languages, protocols and peers]
     #[arg(value_enum)]
     scenarios: Vec<Scenario>,
 

@@ -181,7 +181,8 @@ fn nginx() -> Result<Tool> {
     from_debian("nginx", &PACKAGES, &["-v"])
 }
 
-fn from_debian(program: &str, packages: &[&str], version: &[&str]) -> Result<Tool> {
+/// A program on PATH; if there is none, that of Debian packages. The error is one line that says what to do.
+pub fn from_debian(program: &str, packages: &[&str], version: &[&str]) -> Result<Tool> {
     if on_path(program).is_none() {
         install_from_debian(packages)?;
     }

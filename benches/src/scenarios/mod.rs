@@ -8,6 +8,7 @@ mod idle;
 mod languages;
 mod pages;
 mod peers;
+mod protocols;
 mod reactors;
 mod spin;
 mod start;
@@ -50,6 +51,8 @@ pub enum Scenario {
     Allocations,
     /// What does an echo cost in each language, and in native programs? Only when asked for: it installs their tools
     Languages,
+    /// What do RESP and HTTP cost beside redis-server and nginx? Only when asked for: it installs them
+    Protocols,
     /// What does the same cost in other servers? Only when asked for: it installs them
     Peers,
 }
@@ -59,7 +62,12 @@ impl Scenario {
     pub fn all() -> Vec<Scenario> {
         let variants = Scenario::value_variants().iter().copied();
         variants
-            .filter(|scenario| !matches!(scenario, Scenario::Peers | Scenario::Languages))
+            .filter(|scenario| {
+                !matches!(
+                    scenario,
+                    Scenario::Languages | Scenario::Protocols | Scenario::Peers
+                )
+            })
             .collect()
     }
 
@@ -71,6 +79,7 @@ impl Scenario {
             Scenario::Spin => vec![Guest::Hostile],
             Scenario::Tenants => vec![Guest::Echo, Guest::Hostile, Guest::Line],
             Scenario::Allocations | Scenario::Languages => vec![Guest::Echo],
+            Scenario::Protocols => vec![Guest::Resp, Guest::Http],
             Scenario::Peers => of_contenders(contenders),
             Scenario::Reactors => vec![Guest::Echo],
             _ => kinds
@@ -95,6 +104,7 @@ impl Scenario {
             Scenario::Reactors => reactors::run(lab),
             Scenario::Allocations => allocations::run(lab),
             Scenario::Languages => languages::run(lab),
+            Scenario::Protocols => protocols::run(lab),
             Scenario::Peers => peers::run(lab),
         }
     }
