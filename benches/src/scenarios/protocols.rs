@@ -46,11 +46,17 @@ struct Clients {
     wrk: Tool,
 }
 
-struct Sample {
-    load: Load,
+/// Whose figures they are.
+#[derive(Clone, Copy)]
+struct Source {
     server: &'static str,
     is_ours: bool,
     round: usize,
+}
+
+struct Sample {
+    source: Source,
+    load: Load,
     cpu_us: f64,
     per_second: f64,
 }
@@ -74,52 +80,26 @@ pub fn run(lab: &Lab) -> Result<Outcome> {
     for round in 0..lab.settings.rounds(5, 1) {
         eprintln!("protocols: round {}", round + 1);
         let folder = children::temporary_folder()?;
-        let mut ask =
-            |server: Server, name, is_ours, loads: &[Load]| {
-                let result = loads
-                    .iter()
-                    .map(|&load| {
-                        sample(lab, &clients, &server, load)
-                            .with_context(|| format!("{name}: {load}"))
-                    })
-                    .collect::<Result<Vec<_>>>();
-                let asked = server.stop(result)?;
-                samples.extend(asked.into_iter().zip(loads).map(
-                    |((cpu_us, per_second), &load)| Sample {
-                        load,
-                        server: name,
-                        is_ours,
-                        round,
-                        cpu_us,
-                        per_second,
-                    },
-                ));
-                anyhow::Ok(())
-            };
-        ask(
-            start_redis(lab, &redis_server, folder.path())?,
-            "redis-server",
-            false,
-            &redis_loads,
-        )?;
-        ask(
-            lab.start(Kind::Service, Guest::Resp, &[])?,
-            "wisted service, resp",
-            true,
-            &redis_loads,
-        )?;
-        ask(
-            start_nginx(lab, &nginx, folder.path())?,
-            "nginx",
-            false,
-            &[Load::Http],
-        )?;
-        ask(
-            lab.start(Kind::Connection, Guest::Http, &[])?,
-            "wisted connection, http",
-            true,
-            &[Load::Http],
-        )?;
+        let source = |server, is_ours| Source {
+            server,
+            is_ours,
+            round,
+        };
+        let server = start_redis(lab, &redis_server, folder.path())?;
+        let theirs = source("redis-server", false);
+        samples.extend(sample_all(lab, &clients, server, theirs, &redis_loads)?);
+
+        let server = lab.start(Kind::Service, Guest::Resp, &[])?;
+        let ours = source("wisted service, resp", true);
+        samples.extend(sample_all(lab, &clients, server, ours, &redis_loads)?);
+
+        let server = start_nginx(lab, &nginx, folder.path())?;
+        let theirs = source("nginx", false);
+        samples.extend(sample_all(lab, &clients, server, theirs, &[Load::Http])?);
+
+        let server = lab.start(Kind::Connection, Guest::Http, &[])?;
+        let ours = source("wisted connection, http", true);
+        samples.extend(sample_all(lab, &clients, server, ours, &[Load::Http])?);
     }
     let mut table = table(&samples);
     for tool in [
@@ -186,6 +166,28 @@ fn theirs(name: &str, address: SocketAddr) -> Identity {
         must_exit_with_zero: false,
         found: Found::At(address),
     }
+}
+
+/// Asks a server for all `loads`, and stops it.
+fn sample_all(
+    lab: &Lab,
+    clients: &Clients,
+    server: Server,
+    source: Source,
+    loads: &[Load],
+) -> Result<Vec<Sample>> {
+    let sample = |&load| {
+        let (cpu_us, per_second) = sample(lab, clients, &server, load)
+            .with_context(|| format!("{}: {load}", source.server))?;
+        Ok(Sample {
+            source,
+            load,
+            cpu_us,
+            per_second,
+        })
+    };
+    let samples = loads.iter().map(sample).collect();
+    server.stop(samples)
 }
 
 /// The server's CPU time for a request, in microseconds, and requests in a second.
@@ -311,13 +313,16 @@ fn table(samples: &[Sample]) -> Table {
             "requests/s",
         ],
     );
-    let mut firsts: Vec<_> = samples.iter().filter(|sample| sample.round == 0).collect();
+    let mut firsts: Vec<_> = samples
+        .iter()
+        .filter(|sample| sample.source.round == 0)
+        .collect();
     let place = |load| samples.iter().position(|sample| sample.load == load);
-    firsts.sort_by_key(|sample| (place(sample.load), sample.is_ours));
+    firsts.sort_by_key(|sample| (place(sample.load), sample.source.is_ours));
     for first in firsts {
-        let own = samples
-            .iter()
-            .filter(|sample| sample.load == first.load && sample.is_ours == first.is_ours);
+        let own = samples.iter().filter(|sample| {
+            sample.load == first.load && sample.source.is_ours == first.source.is_ours
+        });
         let own: Vec<_> = own.collect();
         let ratios: Vec<_> = own
             .iter()
@@ -326,7 +331,7 @@ fn table(samples: &[Sample]) -> Table {
         let (lowest, highest) = range(ratios.iter().copied());
         table.row([
             first.load.to_string(),
-            first.server.to_owned(),
+            first.source.server.to_owned(),
             figure(median(own.iter().map(|sample| sample.cpu_us))),
             format!("{:.2}", median(ratios.iter().copied())),
             format!("{lowest:.2} to {highest:.2}"),
@@ -339,17 +344,19 @@ fn table(samples: &[Sample]) -> Table {
 
 impl Sample {
     fn to_theirs(&self, samples: &[Sample]) -> Option<f64> {
-        let theirs = samples
-            .iter()
-            .find(|other| !other.is_ours && other.load == self.load && other.round == self.round)?;
+        let theirs = samples.iter().find(|other| {
+            !other.source.is_ours
+                && other.load == self.load
+                && other.source.round == self.source.round
+        })?;
         Some(self.cpu_us / theirs.cpu_us)
     }
 
     fn json(&self) -> Value {
         json!({
             "load": self.load.to_string(),
-            "server": self.server,
-            "round": self.round + 1,
+            "server": self.source.server,
+            "round": self.source.round + 1,
             "server_cpu_us_per_request": self.cpu_us,
             "requests_per_second": self.per_second,
         })

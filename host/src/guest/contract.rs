@@ -127,6 +127,11 @@ pub struct Surface {
     pub imports: Vec<String>,
 }
 
+/// An interface of the contract, as a component names it.
+pub(super) fn qualified(interface: &str) -> String {
+    format!("{PACKAGE}/{interface}@{VERSION}")
+}
+
 /// Which interfaces of the contract the component exports.
 ///
 /// # Errors
@@ -134,7 +139,7 @@ pub struct Surface {
 pub(super) fn exports_of(engine: &Engine, component: &Component) -> Result<Exports, ContractError> {
     let mut exports = Exports::default();
     for (interface, functions) in INTERFACES {
-        let name = format!("{PACKAGE}/{interface}@{VERSION}");
+        let name = qualified(interface);
         let Some(instance) = component.get_export_index(None, &name) else {
             continue;
         };

@@ -20,9 +20,9 @@ use wasmparser::{
     ComponentTypeRef, ExternalKind, Parser, Payload,
 };
 
-/// The handler's core function, as the canonical ABI's tools name it.
-const HANDLER: &str = "wisted:reactor/connection-handler@0.1.0#data-received";
-/// Its parameters: the connection, where the data is and how long it is.
+use super::contract::qualified;
+
+/// The handler's parameters: the connection, where the data is and how long it is.
 const PARAMETERS: [ValType; 3] = [ValType::I32; 3];
 
 /// The component with a relay. `None` if it has no such handler, or something that the change does not provide for.
@@ -39,6 +39,8 @@ pub(super) fn relayed(component: &[u8]) -> Option<Vec<u8>> {
 /// those of what is defined later move up.
 #[derive(Debug, Default)]
 struct Plan {
+    /// The handler's core function, as the canonical ABI's tools name it.
+    name: String,
     /// The handler's core function.
     handler: Option<u32>,
     /// The section's offset in the component.
@@ -51,7 +53,10 @@ struct Plan {
 
 impl Plan {
     fn find(component: &[u8]) -> wasmparser::Result<Option<Self>> {
-        let mut plan = Self::default();
+        let mut plan = Self {
+            name: format!("{}#data-received", qualified("connection-handler")),
+            ..Self::default()
+        };
         let mut depth = 0;
         for payload in Parser::new(0).parse_all(component) {
             let payload = payload?;
@@ -136,7 +141,7 @@ impl Plan {
                 name,
                 ..
             } => {
-                if *name == HANDLER {
+                if *name == self.name {
                     self.handler = Some(self.core_functions);
                 }
                 self.core_functions += 1;
