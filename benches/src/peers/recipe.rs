@@ -70,7 +70,13 @@ pub fn start(
             let address = free_addresses(1)?[0];
             found = Found::At(address);
             let own = folder.insert(children::temporary_folder()?);
-            nginx(tools, tool, protocol, address, own.path())?
+            let source = tools.source("nginx");
+            let fill = [
+                ("@SOURCE@", &*source.to_string_lossy()),
+                ("@MODULES@", NGINX_MODULES),
+                ("@PROTOCOL@", protocol.name()),
+            ];
+            nginx(tools, tool, "nginx.conf", address, own.path(), &fill)?
         }
         Contender::Wasi => {
             let mut command = Command::new(&lab.binaries().wasi_host);
@@ -129,24 +135,25 @@ fn haproxy(
     command
 }
 
-fn nginx(
+/// What runs nginx with a configuration of ours, `template` in its folder of sources: filled in, beside the address and the folder
+/// with what `fill` says, and put into `folder`.
+pub fn nginx(
     tools: &Tools,
     tool: &Tool,
-    protocol: Protocol,
+    template: &str,
     address: SocketAddr,
     folder: &Path,
+    fill: &[(&str, &str)],
 ) -> Result<Command> {
-    let source = tools.source("nginx");
-    let template =
-        fs::read_to_string(source.join("nginx.conf")).context("cannot read nginx.conf")?;
-    let configuration = template
+    let mut configuration = fs::read_to_string(tools.source("nginx").join(template))
+        .with_context(|| format!("cannot read {template}"))?
         .replace("@ADDRESS@", &address.to_string())
-        .replace("@FOLDER@", &folder.to_string_lossy())
-        .replace("@SOURCE@", &source.to_string_lossy())
-        .replace("@MODULES@", NGINX_MODULES)
-        .replace("@PROTOCOL@", protocol.name());
-    let file = folder.join("nginx.conf");
-    fs::write(&file, configuration).context("cannot write nginx.conf")?;
+        .replace("@FOLDER@", &folder.to_string_lossy());
+    for (place, value) in fill {
+        configuration = configuration.replace(place, value);
+    }
+    let file = folder.join(template);
+    fs::write(&file, configuration).with_context(|| format!("cannot write {template}"))?;
     let mut command = Command::new(&tool.program);
     command.arg("-p").arg(folder).arg("-c").arg(file);
     Ok(command)

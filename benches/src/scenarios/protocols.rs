@@ -13,6 +13,7 @@ use crate::artifacts::Guest;
 use crate::children;
 use crate::dial::free_addresses;
 use crate::lab::Lab;
+use crate::peers::recipe;
 use crate::peers::tools::{Tool, Tools, from_debian};
 use crate::report::{Outcome, Table, figure};
 use crate::server::{Found, Identity, Kind, Server};
@@ -144,19 +145,10 @@ fn start_nginx(lab: &Lab, tool: &Tool, folder: &Path) -> Result<Server> {
     fs::create_dir_all(&files).context("cannot make a folder")?;
     fs::write(files.join(BODY_BYTES.to_string()), vec![b'x'; BODY_BYTES])
         .context("cannot write a file")?;
-    let template = Tools::of_target(lab.target())
-        .source("nginx")
-        .join("http.conf");
     let is_root = rustix::process::geteuid().is_root();
-    let configuration = fs::read_to_string(&template)
-        .with_context(|| format!("cannot read {}", template.display()))?
-        .replace("@USER@", if is_root { "user root;" } else { "" })
-        .replace("@ADDRESS@", &address.to_string())
-        .replace("@FOLDER@", &folder.to_string_lossy());
-    let file = folder.join("http.conf");
-    fs::write(&file, configuration).context("cannot write http.conf")?;
-    let mut command = Command::new(&tool.program);
-    command.arg("-p").arg(folder).arg("-c").arg(file);
+    let fill = [("@USER@", if is_root { "user root;" } else { "" })];
+    let tools = Tools::of_target(lab.target());
+    let command = recipe::nginx(&tools, tool, "http.conf", address, folder, &fill)?;
     lab.start_command(command, theirs("nginx", address))
 }
 

@@ -41,7 +41,7 @@ pub(super) fn relayed(component: &[u8]) -> Option<Vec<u8>> {
 struct Plan {
     /// The handler's core function, as the canonical ABI's tools name it.
     name: String,
-    /// The handler's core function.
+    /// Its index.
     handler: Option<u32>,
     /// The section's offset in the component.
     before: Option<usize>,
