@@ -128,12 +128,13 @@ pub fn exchange(stream: &mut TcpStream, message: &[u8]) -> Result<()> {
 
 /// Sends `message` and receives `due`, which is as long, blocking.
 pub fn ask(stream: &mut TcpStream, message: &[u8], due: &[u8]) -> Result<()> {
-    let mut answer = [0; FIRST_WORDS_BYTES_MAX];
-    let answer = answer
-        .get_mut(..due.len())
-        .context("the message is too long for a blocking exchange")?;
+    ensure!(
+        due.len() <= FIRST_WORDS_BYTES_MAX,
+        "the message is too long for a blocking exchange"
+    );
+    let mut answer = vec![0; due.len()];
     stream.write_all(message).context("cannot send")?;
-    stream.read_exact(answer).map_err(no_answer)?;
+    stream.read_exact(&mut answer).map_err(no_answer)?;
     ensure!(answer == due, "the answer differs from what was due");
     Ok(())
 }

@@ -136,16 +136,17 @@ impl Subject {
         let mut message = b"echo ".to_vec();
         message.resize(size_bytes - 1, b'x');
         message.push(b'\n');
-        let mut outbox = Outbox::default();
+        let mut outbox: Box<Outbox> = Box::default();
         let mut calls = 0_u32;
         let begin = Instant::now();
         while begin.elapsed() < window {
             for _ in 0..BATCH {
                 let received = Call::DataReceived(number, message, size_bytes);
                 let step = instance.call(received, outbox);
-                let returned = finish(&mut instance, step)?;
-                message = returned.buffer.context("the buffer is gone")?;
-                outbox = instance.take_outbox();
+                let (Returned::Buffer(buffer), recorded) = finish(&mut instance, step)? else {
+                    bail!("the buffer is gone");
+                };
+                (message, outbox) = (buffer, recorded);
                 ensure!(outbox.bytes == message, "other bytes came back");
                 outbox.clear();
             }
@@ -201,17 +202,16 @@ impl DirectWire for Nowhere {
 }
 
 fn call(instance: &mut Instance, call: Call) -> Result<()> {
-    let step = instance.call(call, Outbox::default());
+    let step = instance.call(call, Box::default());
     finish(instance, step)?;
-    instance.take_outbox();
     Ok(())
 }
 
 /// To the handler's return: on a fiber it may be interrupted by the end of a slice.
-fn finish(instance: &mut Instance, mut step: Step) -> Result<Returned> {
+fn finish(instance: &mut Instance, mut step: Step) -> Result<(Returned, Box<Outbox>)> {
     loop {
         match step {
-            Step::Returned(returned) => return Ok(returned),
+            Step::Returned(returned, outbox) => return Ok((returned, outbox)),
             Step::Preempted => step = instance.run(),
             other => bail!("the handler did not return: {other:?}"),
         }

@@ -65,20 +65,23 @@ enum WriteSide {
 }
 
 /// One connection. After each call that may have ended it, ask [`ending`](Self::ending).
+///
+/// What each message touches comes first: of many connections, all is cold.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Connection {
-    transport: Transport,
-    limits: ConnectionLimits,
     read_open: bool,
     paused_by_guest: bool,
     write_side: WriteSide,
     /// The guest, or the end of the peer's data, asked for the end; it comes when the buffer is empty.
     losing: bool,
     ending: Option<Ending>,
-    /// When the buffer last became non-empty or shorter.
-    progress_at: Instant,
+    transport: Transport,
     /// What may be sent in a second. Rare, and boxed so that it costs others little.
     write_pace: Option<Box<Pace>>,
+    limits: ConnectionLimits,
+    /// When the buffer last became non-empty or shorter.
+    progress_at: Instant,
 }
 
 impl Connection {

@@ -10,6 +10,7 @@ use crate::limits::{Limits, per_turn};
 
 /// See the file's header.
 #[derive(Debug)]
+#[repr(C)]
 pub(super) struct Allowance {
     read_pace: Option<Box<Pace>>,
     /// It has read what it may, and a deadline says when it may read on.

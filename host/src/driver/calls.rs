@@ -81,11 +81,11 @@ impl Driver {
 
     /// Calls a handler. The instance must not be busy.
     pub(super) fn call(&mut self, key: InstanceKey, call: Call) {
-        let outbox = std::mem::take(&mut self.outbox);
+        let outbox = self.outbox.take().unwrap_or_default();
         if let Some(instance) = self.instance(key) {
             let handler = call.handler();
             let about = call.connection();
-            instance.about = about.and_then(|number| instance.connections.get(&number).copied());
+            instance.about = about.and_then(|number| instance.connections.get(number).copied());
             let began = clock::now();
             let step = instance.guest.call(call, outbox);
             let ended = clock::now();
@@ -122,8 +122,8 @@ impl Driver {
     fn after_step(&mut self, key: InstanceKey, handler: &'static str, step: Step) {
         match step {
             Step::Ended(fault) => self.instance_has_failed(key, handler, &fault),
-            Step::Suspended => {
-                self.apply_outbox(key);
+            Step::Suspended(outbox) => {
+                self.apply_outbox(key, outbox);
                 self.handler_is_suspended(key);
                 self.handler_waits(key, handler);
             }
@@ -131,21 +131,24 @@ impl Driver {
                 self.host.slice_was_used_up();
                 self.handler_is_suspended(key);
             }
-            Step::Returned(returned) => {
-                self.apply_outbox(key);
+            Step::Returned(returned, outbox) => {
+                self.apply_outbox(key, outbox);
                 self.handler_has_returned(key, handler, returned);
             }
         }
     }
 
     fn handler_has_returned(&mut self, key: InstanceKey, handler: &str, returned: Returned) {
-        if let Some(buffer) = returned.buffer {
-            self.give_back_buffer(buffer);
-        }
-        if let Some(state) = returned.state
-            && let Some(heir) = self.instance(key).and_then(|one| one.heir.take())
-        {
-            self.leave(heir, Ok(Some(state)));
+        let mut failure = None;
+        match returned {
+            Returned::Nothing => {}
+            Returned::Buffer(buffer) => self.give_back_buffer(buffer),
+            Returned::Error(error) => failure = Some(error),
+            Returned::State(state) => {
+                if let Some(heir) = self.instance(key).and_then(|one| one.heir.take()) {
+                    self.leave(heir, Ok(Some(state)));
+                }
+            }
         }
         let Some(instance) = self.instance(key) else {
             return;
@@ -173,7 +176,7 @@ impl Driver {
             (Role::Trial, "start") => self.trial_is_over(key),
             _ => {}
         }
-        if let Some(error) = returned.error {
+        if let Some(error) = failure {
             self.program_has_failed(key, service, error);
         }
     }

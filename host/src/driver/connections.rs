@@ -21,14 +21,13 @@ pub(super) struct ConnectionKey {
     pub id: u64,
 }
 
+/// What each message touches comes first; see [`Instance`](super::Instance).
 #[derive(Debug)]
+#[repr(C)]
 pub(super) struct Connection {
     pub key: ConnectionKey,
-    pub service: usize,
     pub instance: InstanceKey,
     pub number: ConnectionNumber,
-    pub peer: SocketAddr,
-    pub state: core::Connection,
     /// There may be data: readiness is reported once, so it is remembered until the socket has none left.
     readable: bool,
     /// The peer's data has an end, which no further event will announce: a short read does not mean that all is read.
@@ -40,8 +39,11 @@ pub(super) struct Connection {
     stall_pending: bool,
     /// What the instance was told last.
     buffered_bytes_told: usize,
+    pub state: core::Connection,
     /// What its service's limits let come and go, and how long it may last.
     pub allowance: Allowance,
+    pub service: usize,
+    pub peer: SocketAddr,
     pub made_at: Instant,
     /// What it has used. Of the bytes, only once it has ended: until then its socket counts them.
     pub ledger: Ledger,

@@ -40,7 +40,7 @@ impl Driver {
             return;
         };
         let (service, role) = (instance.service, instance.role);
-        let mut connections: Vec<_> = instance.connections.values().copied().collect();
+        let mut connections: Vec<_> = instance.connections.iter().map(|(_, key)| *key).collect();
         // In the order in which they came.
         connections.sort_unstable_by_key(|connection| connection.id);
         if fault.kind == FaultKind::Memory {

@@ -207,7 +207,7 @@ struct Driver {
     /// Read buffers that are free.
     buffers: Vec<Vec<u8>>,
     /// Lent to instances in turn.
-    outbox: Outbox,
+    outbox: Option<Box<Outbox>>,
     last_id: u64,
     /// How many services have used up their share of the CPU.
     services_held: usize,
@@ -256,7 +256,7 @@ impl Driver {
             preempted: VecDeque::new(),
             now: clock::now(),
             buffers: Vec::new(),
-            outbox: Outbox::default(),
+            outbox: None,
             last_id: 0,
             services_held: 0,
             exhausted: false,

@@ -6,24 +6,20 @@ use super::crew::Mail;
 use super::events::Event;
 use super::instances::InstanceKey;
 use super::{Driver, Due, Exit, Ready};
-use crate::guest::{Arrival, Command, Outcome, PendingNumber};
+use crate::guest::{Arrival, Command, Outbox, Outcome, PendingNumber};
 use crate::limits::per_turn;
 use crate::reactor::Mailbox;
 use crate::web;
 
 impl Driver {
     /// Does what the instance has recorded.
-    pub(super) fn apply_outbox(&mut self, key: InstanceKey) {
-        let Some(instance) = self.instance(key) else {
-            return;
-        };
-        let mut outbox = instance.guest.take_outbox();
+    pub(super) fn apply_outbox(&mut self, key: InstanceKey, mut outbox: Box<Outbox>) {
         let mut sent_bytes = 0;
         for command in outbox.commands.drain(..) {
             self.apply_command(key, command, &outbox.bytes, &mut sent_bytes);
         }
         outbox.clear();
-        self.outbox = outbox;
+        self.outbox = Some(outbox);
     }
 
     fn apply_command(
@@ -41,7 +37,7 @@ impl Driver {
                     *sent_bytes += length;
                 }
                 let instance = self.instance(key);
-                let connection = instance.and_then(|one| one.connections.get(&number).copied());
+                let connection = instance.and_then(|one| one.connections.get(number).copied());
                 if let Some(connection) = connection {
                     self.apply_to_connection(connection, command, bytes);
                 }

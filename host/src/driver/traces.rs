@@ -127,7 +127,7 @@ impl Driver {
     fn span_that_runs(&mut self, key: InstanceKey, traces: &Traces) -> Option<SpanKey> {
         let instance = self.instance_at(key)?;
         let about = match instance.role {
-            Role::Connection => instance.connections.values().next().copied(),
+            Role::Connection => instance.connections.iter().next().map(|(_, key)| *key),
             _ => instance.about,
         };
         let ended = instance.span;

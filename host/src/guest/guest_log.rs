@@ -54,7 +54,7 @@ pub(super) fn write(shared: &Shared, origin: &Origin, level: Level, message: &st
         let exchange = shared.lock();
         let view = exchange
             .running_for
-            .and_then(|number| exchange.connections.get(&number));
+            .and_then(|number| exchange.connections.get(number));
         (
             view.map(|view| view.log_id),
             view.map(|view| view.peer.to_string()),

@@ -98,14 +98,13 @@ macro_rules! handlers {
                     store: &mut Store<GuestState>,
                     call: Call,
                 ) -> Result<Returned> {
-                    let mut returned = Returned::default();
                     let missing = call.handler();
                     match call {
                         Call::DataReceived(number, buffer, length) => {
                             let handler = present(&self.connection, missing)?;
                             let bytes = &buffer[..length];
                             handler.call_data_received(store, number, bytes)$($await)*?;
-                            returned.buffer = Some(buffer);
+                            return Ok(Returned::Buffer(buffer));
                         }
                         Call::ConnectionMade(number) => {
                             let handler = present(&self.connection, missing)?;
@@ -127,24 +126,24 @@ macro_rules! handlers {
                         Call::Start => {
                             let handler = present(&self.lifecycle, missing)?;
                             let origin = Arc::clone(&store.data().origin);
-                            returned.error =
-                                handler.call_start(store, &origin.config)$($await)*?.err();
+                            let result = handler.call_start(store, &origin.config)$($await)*?;
+                            return Ok(Returned::from(result));
                         }
                         Call::Stop => {
                             present(&self.lifecycle, missing)?.call_stop(store)$($await)*?;
                         }
                         Call::Execute => {
                             let handler = present(&self.program, missing)?;
-                            returned.error = handler.call_execute(store)$($await)*?.err();
+                            return Ok(Returned::from(handler.call_execute(store)$($await)*?));
                         }
                         Call::SaveState => {
                             let handler = present(&self.state, missing)?;
-                            returned.state = Some(handler.call_save_state(store)$($await)*?);
+                            return Ok(Returned::State(handler.call_save_state(store)$($await)*?));
                         }
                         Call::RestoreState(state) => {
                             let handler = present(&self.state, missing)?;
-                            returned.error =
-                                handler.call_restore_state(store, &state)$($await)*?.err();
+                            let result = handler.call_restore_state(store, &state)$($await)*?;
+                            return Ok(Returned::from(result));
                         }
                         Call::TimerFired(number) => {
                             let handler = present(&self.timer, missing)?;
@@ -157,7 +156,7 @@ macro_rules! handlers {
                             handler.call_page_received(store, number, page)$($await)*?;
                         }
                     }
-                    Ok(returned)
+                    Ok(Returned::Nothing)
                 }
             }
         }

@@ -59,10 +59,10 @@ struct Body {
 /// What came of running an instance.
 #[derive(Debug)]
 pub enum Step {
-    /// The handler has returned; the instance is free for the next call.
-    Returned(Returned),
-    /// The handler waits. What it has recorded so far is to be applied.
-    Suspended,
+    /// The handler has returned and recorded this; the instance is free for the next call.
+    Returned(Returned, Box<Outbox>),
+    /// The handler waits, and has recorded this so far.
+    Suspended(Box<Outbox>),
     /// The handler has used up its slice of CPU and will go on. It does not know: what it records is one batch all the same,
     /// with one batch's limits.
     Preempted,
@@ -73,7 +73,7 @@ pub enum Step {
 impl Step {
     /// Whether the handler will not go on.
     pub fn is_over(&self) -> bool {
-        matches!(self, Self::Returned(_) | Self::Ended(_))
+        matches!(self, Self::Returned(..) | Self::Ended(_))
     }
 }
 
@@ -152,7 +152,7 @@ impl Instance {
 
     /// What `buffered-bytes` answers from here on.
     pub fn set_buffered_bytes(&mut self, number: ConnectionNumber, bytes: usize) {
-        if let Some(view) = self.shared.lock().connections.get_mut(&number) {
+        if let Some(view) = self.shared.lock().connections.get_mut(number) {
             view.buffered_bytes = bytes;
         }
     }
@@ -160,7 +160,7 @@ impl Instance {
     /// The connection is gone. Returns whether the suspended handler waits for its sake, and must be run.
     pub fn connection_is_lost(&mut self, number: ConnectionNumber, reason: &CloseReason) -> bool {
         let mut exchange = self.shared.lock();
-        if let Some(view) = exchange.connections.get_mut(&number) {
+        if let Some(view) = exchange.connections.get_mut(number) {
             view.lost = Some(reason.clone());
         }
         exchange.waiting.is_some() && exchange.waits_with == Some(number)
@@ -196,22 +196,16 @@ impl Instance {
         !self.shared.lock().pending.is_empty()
     }
 
-    /// Takes what the guest has recorded. Call it after each [`call`](Self::call) and [`run`](Self::run) that was not
-    /// preempted.
-    pub fn take_outbox(&mut self) -> Outbox {
-        self.shared.lock().take_outbox()
-    }
-
     /// Calls a handler. Only while the instance is not busy. `outbox` is where it records, emptied: lent for the call, so that
     /// instances need none of their own and the memory stays warm.
-    pub fn call(&mut self, call: Call, outbox: Outbox) -> Step {
+    pub fn call(&mut self, call: Call, outbox: Box<Outbox>) -> Step {
         debug_assert!(!self.is_busy(), "one handler at a time");
         self.running = Some(call.handler());
         let plainly = self.prepare_life();
         {
             let mut exchange = self.shared.lock();
             let connection = call.connection().or_else(|| {
-                let first = || exchange.connections.keys().next().copied();
+                let first = || exchange.connections.iter().next().map(|(number, _)| number);
                 self.sole_connection.then(first).flatten()
             });
             exchange.running_for = connection;
@@ -267,7 +261,7 @@ impl Instance {
     /// Goes on with a suspended handler. Call it when the waker was called, or something of this interface said so.
     pub fn run(&mut self) -> Step {
         if !self.is_busy() {
-            return Step::Returned(Returned::default());
+            return Step::Returned(Returned::Nothing, Box::default());
         }
         {
             let mut exchange = self.shared.lock();
@@ -298,7 +292,7 @@ impl Instance {
         }
         match exchange.check_cpu() {
             Ok(()) if exchange.preempted => Step::Preempted,
-            Ok(()) => Step::Suspended,
+            Ok(()) => Step::Suspended(exchange.take_outbox()),
             Err(limit) => Step::Ended(Fault::limit(limit.0)),
         }
     }
@@ -312,12 +306,12 @@ impl Instance {
             if handler == Some("connection-lost")
                 && let Some(number) = number
             {
-                exchange.connections.remove(&number);
+                exchange.connections.remove(number);
             }
         }
         exchange.waits_with = None;
         exchange.pending.handler_returned();
-        Step::Returned(returned)
+        Step::Returned(returned, exchange.take_outbox())
     }
 }
 
@@ -345,9 +339,9 @@ impl Body {
     fn call(&mut self, call: Call) -> Result<Returned, Fault> {
         let starting = matches!(call, Call::Start | Call::RestoreState(_));
         let returned = self.try_call(call).map_err(|error| self.fault(&error))?;
-        match returned.error {
-            Some(refusal) if starting => Err(refused(refusal)),
-            _ => Ok(returned),
+        match returned {
+            Returned::Error(refusal) if starting => Err(refused(refusal)),
+            returned => Ok(returned),
         }
     }
 
@@ -402,9 +396,9 @@ async fn serve(body: &mut Body, shared: &Shared) -> Result<String> {
         store.set_epoch_deadline(1);
         let starting = matches!(call, Call::Start | Call::RestoreState(_));
         let returned = handlers.call(store, call).await?;
-        match returned.error {
-            Some(refusal) if starting => return Ok(refusal),
-            _ => shared.lock().returned = Some(returned),
+        match returned {
+            Returned::Error(refusal) if starting => return Ok(refusal),
+            returned => shared.lock().returned = Some(returned),
         }
     }
 }

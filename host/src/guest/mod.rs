@@ -2,6 +2,7 @@
 //! neither sockets nor which event comes next.
 
 mod bindings;
+mod by_connection;
 mod cache;
 mod code;
 mod contract;
@@ -20,12 +21,11 @@ mod state;
 mod ticker;
 mod wasi;
 
+pub use by_connection::ByConnection;
 pub use cache::CodeCache;
 pub use code::{GuestCode, LoadError, inspect};
 pub use contract::{ContractError, Exports, Surface};
-pub use exchange::{
-    ByConnection, Call, Command, ConnectionNumber, Outbox, PendingNumber, Returned,
-};
+pub use exchange::{Call, Command, ConnectionNumber, Outbox, PendingNumber, Returned};
 pub use fault::{Fault, FaultKind};
 pub use guest_log::LogBudget;
 pub use host::{GuestHost, PoolSize};
