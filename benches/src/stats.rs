@@ -64,6 +64,19 @@ pub fn range(values: impl IntoIterator<Item = f64>) -> (f64, f64) {
         })
 }
 
+/// Figures as ratios to the baseline's of the same round; those of rounds that have none are left out.
+pub fn ratios(
+    own: impl IntoIterator<Item = (usize, f64)>,
+    baseline: impl IntoIterator<Item = (usize, f64)>,
+) -> Vec<f64> {
+    let baseline: Vec<_> = baseline.into_iter().collect();
+    let ratio = |(round, value): (usize, f64)| {
+        let (_, base) = baseline.iter().find(|(of, _)| *of == round)?;
+        Some(value / base)
+    };
+    own.into_iter().filter_map(ratio).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -78,6 +91,12 @@ mod tests {
     #[test]
     fn ranges() {
         assert_eq!(range([2.0, 1.0, 3.0]), (1.0, 3.0));
+    }
+
+    #[test]
+    fn ratios_are_those_of_a_round() {
+        let own = [(0, 3.0), (1, 1.0), (2, 5.0)];
+        assert_eq!(ratios(own, [(1, 4.0), (0, 2.0)]), [1.5, 0.25]);
     }
 
     #[test]

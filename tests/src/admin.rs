@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::host::{Builder, Scratch};
 use crate::{Host, PATIENCE};
 
 /// Where a host is administered.
@@ -17,6 +18,31 @@ pub enum Admin {
     Unix(PathBuf),
     /// At this address.
     Tcp(SocketAddr),
+}
+
+/// A Unix socket in a folder of its own, for a host's admin endpoint.
+pub struct AdminSocket {
+    /// The folder.
+    pub scratch: Scratch,
+    /// What `--admin` is given.
+    pub endpoint: String,
+}
+
+impl AdminSocket {
+    /// A socket that does not exist yet.
+    #[expect(clippy::new_without_default, reason = "it makes a folder")]
+    pub fn new() -> Self {
+        let scratch = Scratch::new();
+        let endpoint = format!("unix:{}", scratch.path().join("admin.sock").display());
+        Self { scratch, endpoint }
+    }
+
+    /// Starts a host that is administered there.
+    pub fn start(&self, builder: Builder) -> (Host, Admin) {
+        let host = builder.flag("--admin", &self.endpoint).start();
+        let admin = Admin::of(&host);
+        (host, admin)
+    }
 }
 
 /// An answer.

@@ -9,30 +9,11 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use wisted_tests::admin::AdminSocket;
 use wisted_tests::fixture::{ECHO, echo_that};
-use wisted_tests::host::{self, Builder, Scratch};
+use wisted_tests::host;
 use wisted_tests::programs::program;
 use wisted_tests::{Admin, Client, Collector, End, Host, workspace};
-
-/// A host with a socket in a folder of its own.
-struct Socket {
-    scratch: Scratch,
-    endpoint: String,
-}
-
-impl Socket {
-    fn new() -> Self {
-        let scratch = Scratch::new();
-        let endpoint = format!("unix:{}", scratch.path().join("admin.sock").display());
-        Self { scratch, endpoint }
-    }
-
-    fn start(&self, builder: Builder) -> (Host, Admin) {
-        let host = builder.flag("--admin", &self.endpoint).start();
-        let admin = Admin::of(&host);
-        (host, admin)
-    }
-}
 
 fn number(value: &Value, name: &str) -> u64 {
     let number = value[name].as_u64();
@@ -41,7 +22,7 @@ fn number(value: &Value, name: &str) -> u64 {
 
 #[test]
 fn each_route_answers() {
-    let socket = Socket::new();
+    let socket = AdminSocket::new();
     let (host, admin) = socket.start(Host::run("echo").flag("--reactors", "2"));
     let mut client = host.connect();
     client.check_echo("hello\n");
@@ -113,7 +94,7 @@ fn each_route_answers() {
 
 #[test]
 fn connections_come_in_pages() {
-    let socket = Socket::new();
+    let socket = AdminSocket::new();
     let (host, admin) = socket.start(Host::run("echo").flag("--reactors", "2"));
     let mut clients: Vec<Client> = (0..5).map(|_| host.connect()).collect();
     clients
@@ -158,7 +139,7 @@ fn connections_come_in_pages() {
 
 #[test]
 fn a_kill_resets_the_peer_and_nobody_else() {
-    let socket = Socket::new();
+    let socket = AdminSocket::new();
     let (host, admin) = socket.start(Host::run("echo").flag("--reactors", "2"));
     let mut victim = host.connect();
     victim.check_echo("hello\n");
@@ -184,7 +165,7 @@ fn a_kill_resets_the_peer_and_nobody_else() {
 
 #[test]
 fn failures_are_told_with_their_backtrace() {
-    let socket = Socket::new();
+    let socket = AdminSocket::new();
     let (host, admin) = socket.start(Host::run("hostile"));
     let mut offender = host.connect();
     offender.send("do trap\n");
@@ -215,7 +196,7 @@ fn failures_are_told_with_their_backtrace() {
 #[test]
 fn metrics_are_as_prometheus_wants_them() {
     let promtool = program("promtool", "prometheus");
-    let socket = Socket::new();
+    let socket = AdminSocket::new();
     let collector = Collector::start();
     let (host, admin) = socket.start(
         Host::run("hostile")
@@ -290,7 +271,7 @@ fn metrics_are_as_prometheus_wants_them() {
 /// The component's file is replaced: new connections get the new one, and a broken one changes nothing.
 #[test]
 fn reload_takes_what_is_new_and_refuses_what_is_broken() {
-    let socket = Socket::new();
+    let socket = AdminSocket::new();
     let path = socket.scratch.file("echo.wat", ECHO);
     let (host, admin) = socket.start(Host::run_file(&path));
     let mut old = host.connect();
@@ -318,7 +299,7 @@ fn reload_takes_what_is_new_and_refuses_what_is_broken() {
 
 #[test]
 fn the_only_service_is_drained_and_the_host_ends() {
-    let socket = Socket::new();
+    let socket = AdminSocket::new();
     let (host, admin) = socket.start(Host::run("echo"));
     let mut client = host.connect();
     client.check_echo("hello\n");
@@ -349,7 +330,7 @@ fn the_only_service_is_drained_and_the_host_ends() {
 
 #[test]
 fn the_socket_is_its_owners_alone() {
-    let socket = Socket::new();
+    let socket = AdminSocket::new();
     let path = socket.scratch.path().join("admin.sock");
     // What the umask would allow is of no account.
     let (host, _) = socket.start(Host::run("echo"));
@@ -392,7 +373,7 @@ fn the_socket_is_its_owners_alone() {
 #[test]
 fn a_busy_reactor_is_said_to_be_so() {
     let spins = echo_that("(loop $again (br $again))", "");
-    let socket = Socket::new();
+    let socket = AdminSocket::new();
     let path = socket.scratch.file("spins.wat", spins);
     let builder = Host::run_file(&path)
         .flag("--call-cpu-max", "1h")

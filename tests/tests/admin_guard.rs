@@ -5,28 +5,9 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 
-use wisted_tests::host::{self, Builder, Scratch};
+use wisted_tests::admin::AdminSocket;
+use wisted_tests::host::{self, Builder};
 use wisted_tests::{Admin, Host, workspace};
-
-/// A host with a socket in a folder of its own.
-struct Socket {
-    scratch: Scratch,
-    endpoint: String,
-}
-
-impl Socket {
-    fn new() -> Self {
-        let scratch = Scratch::new();
-        let endpoint = format!("unix:{}", scratch.path().join("admin.sock").display());
-        Self { scratch, endpoint }
-    }
-
-    fn start(&self, builder: Builder) -> (Host, Admin) {
-        let host = builder.flag("--admin", &self.endpoint).start();
-        let admin = Admin::of(&host);
-        (host, admin)
-    }
-}
 
 fn over_tcp(builder: Builder) -> (Host, Admin) {
     let host = builder.flag("--admin", "tcp:127.0.0.1:0").start();
@@ -37,7 +18,7 @@ fn over_tcp(builder: Builder) -> (Host, Admin) {
 /// No page of another site reaches a host through somebody's browser, and ours asks nobody else for anything.
 #[test]
 fn the_page_runs_nothing_but_its_own() {
-    let socket = Socket::new();
+    let socket = AdminSocket::new();
     let (host, admin) = socket.start(Host::run("echo"));
     let page = admin.get("/");
     assert_eq!(page.status, 200);
@@ -139,7 +120,7 @@ fn other_machines_are_let_in_only_when_somebody_says_so() {
 
 #[test]
 fn what_clients_send_too_much_of() {
-    let socket = Socket::new();
+    let socket = AdminSocket::new();
     let (host, admin) = socket.start(Host::run("echo"));
     let long = format!("X: {}\r\n", "x".repeat(100 << 10));
     assert!(matches!(
@@ -221,7 +202,7 @@ fn slow_clients_keep_nobody_out() {
 /// An answer that nobody reads is given up.
 #[test]
 fn clients_that_read_nothing_are_let_go() {
-    let socket = Socket::new();
+    let socket = AdminSocket::new();
     let (host, admin) = socket.start(Host::run("echo"));
     let mut stream =
         UnixStream::connect(socket.scratch.path().join("admin.sock")).expect("listens");

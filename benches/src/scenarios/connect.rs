@@ -12,7 +12,7 @@ use crate::messages::Messages;
 use crate::proc;
 use crate::report::{Outcome, Table, figure};
 use crate::server::{Kind, Server};
-use crate::stats::{Latency, median};
+use crate::stats::{Latency, median, ratios};
 
 const MESSAGE_BYTES: usize = 64;
 const PARALLEL: usize = 32;
@@ -98,13 +98,12 @@ fn sample(lab: &Lab, server: &Server, kind: Kind, round: usize) -> Result<Sample
 
 /// The median ratio of a figure to that of native in the same round.
 fn to_native(own: &[&Sample], samples: &[Sample], of: fn(&Sample) -> f64) -> String {
-    let ratio = |sample: &&Sample| {
-        let native = samples
-            .iter()
-            .find(|other| other.kind == Kind::Native && other.round == sample.round)?;
-        Some(of(sample) / of(native))
-    };
-    figure(median(own.iter().filter_map(ratio)))
+    let of_round = |sample: &Sample| (sample.round, of(sample));
+    let native = samples.iter().filter(|other| other.kind == Kind::Native);
+    figure(median(ratios(
+        own.iter().copied().map(of_round),
+        native.map(of_round),
+    )))
 }
 
 impl Sample {

@@ -12,7 +12,7 @@ use crate::messages::Messages;
 use crate::proc;
 use crate::report::{Outcome, Table, figure, size};
 use crate::server::{Kind, Server};
-use crate::stats::{Latency, median, range};
+use crate::stats::{Latency, median, range, ratios};
 
 /// Time for caches, socket buffers and congestion windows to settle.
 const WARMUP: Duration = Duration::from_millis(400);
@@ -143,10 +143,9 @@ fn row(cell: Cell, kind: Kind, samples: &[Sample]) -> Vec<String> {
         .iter()
         .filter(|sample| sample.kind == kind)
         .collect();
-    let ratios: Vec<f64> = own
-        .iter()
-        .filter_map(|sample| ratio(sample, samples))
-        .collect();
+    let of_round = |sample: &Sample| (sample.round, sample.cpu_us);
+    let native = samples.iter().filter(|other| other.kind == Kind::Native);
+    let ratios = ratios(own.iter().copied().map(of_round), native.map(of_round));
     let (lowest, highest) = range(ratios.iter().copied());
     let typical = |of: fn(&Sample) -> f64| figure(median(own.iter().map(|sample| of(sample))));
     let two = |value: f64| {
@@ -176,13 +175,6 @@ fn row(cell: Cell, kind: Kind, samples: &[Sample]) -> Vec<String> {
             100.0 * median(own.iter().map(|sample| sample.load_busy))
         ),
     ]
-}
-
-fn ratio(sample: &Sample, samples: &[Sample]) -> Option<f64> {
-    let native = samples
-        .iter()
-        .find(|other| other.kind == Kind::Native && other.round == sample.round)?;
-    Some(sample.cpu_us / native.cpu_us)
 }
 
 impl Sample {

@@ -17,7 +17,7 @@ use crate::peers::recipe;
 use crate::peers::tools::{Tool, Tools, from_debian};
 use crate::report::{Outcome, Table, figure};
 use crate::server::{Found, Identity, Kind, Server};
-use crate::stats::{median, range};
+use crate::stats::{median, range, ratios};
 
 const CONNECTIONS: usize = 50;
 /// Of the body that is asked for.
@@ -312,14 +312,11 @@ fn table(samples: &[Sample]) -> Table {
     let place = |load| samples.iter().position(|sample| sample.load == load);
     firsts.sort_by_key(|sample| (place(sample.load), sample.source.is_ours));
     for first in firsts {
-        let own = samples.iter().filter(|sample| {
-            sample.load == first.load && sample.source.is_ours == first.source.is_ours
-        });
-        let own: Vec<_> = own.collect();
-        let ratios: Vec<_> = own
-            .iter()
-            .filter_map(|sample| sample.to_theirs(samples))
-            .collect();
+        let of_load = samples.iter().filter(|sample| sample.load == first.load);
+        let (ours, theirs): (Vec<_>, Vec<_>) = of_load.partition(|sample| sample.source.is_ours);
+        let own = if first.source.is_ours { &ours } else { &theirs };
+        let of_round = |sample: &&Sample| (sample.source.round, sample.cpu_us);
+        let ratios = ratios(own.iter().map(of_round), theirs.iter().map(of_round));
         let (lowest, highest) = range(ratios.iter().copied());
         table.row([
             first.load.to_string(),
@@ -335,15 +332,6 @@ fn table(samples: &[Sample]) -> Table {
 }
 
 impl Sample {
-    fn to_theirs(&self, samples: &[Sample]) -> Option<f64> {
-        let theirs = samples.iter().find(|other| {
-            !other.source.is_ours
-                && other.load == self.load
-                && other.source.round == self.source.round
-        })?;
-        Some(self.cpu_us / theirs.cpu_us)
-    }
-
     fn json(&self) -> Value {
         json!({
             "load": self.load.to_string(),
