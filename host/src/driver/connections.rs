@@ -39,14 +39,14 @@ pub(super) struct Connection {
     stall_pending: bool,
     /// What the instance was told last.
     buffered_bytes_told: usize,
+    /// What it has used. Of the bytes, only once it has ended: until then its socket counts them.
+    pub ledger: Ledger,
     pub state: core::Connection,
     /// What its service's limits let come and go, and how long it may last.
     pub allowance: Allowance,
     pub service: usize,
     pub peer: SocketAddr,
     pub made_at: Instant,
-    /// What it has used. Of the bytes, only once it has ended: until then its socket counts them.
-    pub ledger: Ledger,
     /// Its span, once somebody has needed to know it.
     pub span: Option<SpanKey>,
 }
