@@ -30,7 +30,6 @@ impl<T> ByConnection<T> {
     pub fn get(&self, number: ConnectionNumber) -> Option<&T> {
         match &self.first {
             Some((first, value)) if *first == number => Some(value),
-            _ if self.others.is_empty() => None,
             _ => self.others.get(&number),
         }
     }
@@ -39,7 +38,6 @@ impl<T> ByConnection<T> {
     pub fn get_mut(&mut self, number: ConnectionNumber) -> Option<&mut T> {
         match &mut self.first {
             Some((first, value)) if *first == number => Some(value),
-            _ if self.others.is_empty() => None,
             _ => self.others.get_mut(&number),
         }
     }
