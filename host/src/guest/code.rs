@@ -12,7 +12,7 @@ use super::cache::CodeCache;
 use super::contract::{self, ContractError, Exports, Surface};
 use super::handlers::{fiber, plain};
 use super::host::GuestHost;
-use super::relay;
+use super::rewire;
 use super::state::GuestState;
 
 /// A component that can be served: compiled, its imports resolved, its handlers found.
@@ -161,12 +161,12 @@ fn compile(
     component.map_err(|error| why_not_compiled(chain(&error)))
 }
 
-/// With a relay if that can be, which makes calls cheaper.
+/// Rewired if it can be, which makes instances smaller and calls cheaper.
 fn compile_bytes(engine: &Engine, bytes: &[u8]) -> wasmtime::Result<Component> {
-    let relayed = wat::parse_bytes(bytes)
+    let rewired = wat::parse_bytes(bytes)
         .ok()
-        .and_then(|bytes| relay::relayed(&bytes));
-    if let Some(bytes) = relayed
+        .and_then(|bytes| rewire::rewired(&bytes));
+    if let Some(bytes) = rewired
         && let Ok(component) = Component::from_binary(engine, &bytes)
     {
         return Ok(component);

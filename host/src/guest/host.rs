@@ -32,10 +32,10 @@ pub struct PoolSize {
     pub memory_images: bool,
 }
 
-/// Core instances that one component may consist of, the relay included. The pool only counts them: so many for each instance.
+/// Core instances that one component may consist of. The pool only counts them: so many for each instance.
 const CORE_INSTANCES_PER_COMPONENT_MAX: u32 = 32;
 const TABLES_PER_COMPONENT_MAX: u32 = 16;
-/// In the pool, so many tables for each instance: what a Rust component takes, and one to spare.
+/// In the pool, so many tables for each instance: what a component takes that is not rewired, and one to spare.
 const TABLES_PER_INSTANCE: u32 = 3;
 /// Metadata of one instance, in bytes.
 const INSTANCE_MAX_BYTES: usize = 1 << 20;
