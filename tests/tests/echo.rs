@@ -301,3 +301,25 @@ fn the_guest_knows_both_addresses() {
     );
     assert_eq!(client.ask("do addresses"), expected);
 }
+
+#[test]
+fn an_idle_connection_takes_little_memory() {
+    /// Two pages of the guest's memory and what the host has for it, with a tenth to spare: 23 KiB by benches/.
+    const EACH_MAX_BYTES: u64 = 26 << 10;
+    const CONNECTIONS: u64 = 500;
+    let host = Host::run("echo").flag("--reactors", "1").start();
+    let serve = |count: u64| -> Vec<Client> {
+        let serve_one = |_| {
+            let mut client = host.connect();
+            client.check_echo(pattern(64));
+            client
+        };
+        (0..count).map(serve_one).collect()
+    };
+    // What the first few make is for all.
+    let _first = serve(20);
+    let before = host.memory_bytes();
+    let _all = serve(CONNECTIONS);
+    let each = host.memory_bytes().saturating_sub(before) / CONNECTIONS;
+    assert!(each <= EACH_MAX_BYTES, "{each} bytes for each connection");
+}

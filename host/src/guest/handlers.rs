@@ -14,7 +14,7 @@ use super::state::GuestState;
 
 /// One way of calling: `$exports` are the bindings generated for it.
 macro_rules! handlers {
-    ($(#[$doc:meta])* $way:ident, $exports:path, [$($async:tt)?], [$($await:tt)*]) => {
+    ($(#[$doc:meta])* $way:ident, $exports:path, [$($async:tt)?], [$($boxed:tt)*], [$($await:tt)*]) => {
         $(#[$doc])*
         pub(super) mod $way {
             use super::*;
@@ -98,14 +98,28 @@ macro_rules! handlers {
                     store: &mut Store<GuestState>,
                     call: Call,
                 ) -> Result<Returned> {
-                    let missing = call.handler();
                     match call {
                         Call::DataReceived(number, buffer, length) => {
-                            let handler = present(&self.connection, missing)?;
+                            let handler = present(&self.connection, "data-received")?;
                             let bytes = &buffer[..length];
                             handler.call_data_received(store, number, bytes)$($await)*?;
-                            return Ok(Returned::Buffer(buffer));
+                            Ok(Returned::Buffer(buffer))
                         }
+                        call => $($boxed)*(self.call_other(store, call))$($await)*,
+                    }
+                }
+
+                /// All but what runs for each message: on fibers each of these takes room where it waits, and what is large
+                /// takes longer to move and to touch.
+                $($async)? fn call_other(
+                    &self,
+                    store: &mut Store<GuestState>,
+                    call: Call,
+                ) -> Result<Returned> {
+                    let missing = call.handler();
+                    match call {
+                        // That one is not called by way of here.
+                        Call::DataReceived(..) => {}
                         Call::ConnectionMade(number) => {
                             let handler = present(&self.connection, missing)?;
                             handler.call_connection_made(store, number)$($await)*?;
@@ -168,12 +182,14 @@ handlers!(
     fiber,
     bindings::exports::wisted::reactor,
     [async],
+    [Box::pin],
     [.await]
 );
 handlers!(
     /// On the caller's stack: the handler cannot suspend, not even when its slice of CPU is over.
     plain,
     bindings::plain::exports::wisted::reactor,
+    [],
     [],
     []
 );
