@@ -331,6 +331,30 @@ fn the_limits_of_a_service_are_its_own() {
 }
 
 #[test]
+fn a_component_that_begins_with_more_memory_than_its_service_may_have_is_found() {
+    let scratch = Scratch::new();
+    let component = workspace::guest("echo");
+    let file = scratch.file(
+        "wisted.toml",
+        format!(
+            "[services.large]\ncomponent = \"{0}\"\nlisten = \"tcp:127.0.0.1:0\"\n\
+             [services.small]\ncomponent = \"{0}\"\nlisten = \"tcp:127.0.0.1:0\"\nlimits.memory_max = \"1MiB\"\n",
+            component.display()
+        ),
+    );
+    let (code, _, said) = check(&file);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(
+        said.contains("more memory from the start")
+            && said.contains("1114112 bytes, above 1048576")
+            && said.contains("`memory_max` in its limits")
+            && said.contains("wisted.toml:5:")
+            && said.contains("1 problem"),
+        "{said}"
+    );
+}
+
+#[test]
 fn the_example_is_right() {
     let example = workspace::root().join("deploy/wisted.toml");
     let (code, stdout, said) = check(&example);

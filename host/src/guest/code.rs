@@ -95,6 +95,23 @@ impl GuestCode {
         }))
     }
 
+    /// Whether an instance can begin with so much memory. Call it with each service's own limit: the pool, which compiling
+    /// checks, has that of the most generous one.
+    ///
+    /// # Errors
+    /// When one of its memories is larger from the start.
+    pub fn fits(&self, memory_max_bytes: usize) -> Result<(), LoadError> {
+        const WASM_PAGE_BYTES: u64 = 64 << 10;
+        let required = self.pre.component().resources_required();
+        let pages = required.and_then(|required| required.max_initial_memory_size);
+        let bytes = pages.unwrap_or(0).saturating_mul(WASM_PAGE_BYTES);
+        if usize::try_from(bytes).is_ok_and(|bytes| bytes <= memory_max_bytes) {
+            return Ok(());
+        }
+        let message = format!("{bytes} bytes, above {memory_max_bytes}");
+        Err(LoadError::Memory(message))
+    }
+
     /// Which handlers it has.
     pub fn exports(&self) -> Exports {
         self.exports

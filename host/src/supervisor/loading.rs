@@ -218,6 +218,11 @@ impl Loader {
                 reserved: self.pool.memory_max_bytes,
             }));
         }
+        code.fits(config.limits.memory_max_bytes)
+            .map_err(|reason| LoadFailure::Code {
+                path: file.path.clone(),
+                reason,
+            })?;
         match (code.exports().connection, config.listen.is_empty()) {
             (false, false) => return Err(Arc::new(LoadFailure::ProgramListens(file.name))),
             (true, true) => return Err(Arc::new(LoadFailure::ListensNowhere)),
