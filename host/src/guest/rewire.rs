@@ -219,10 +219,11 @@ impl Rewiring {
             let Some(function) = contents.functions.iter().find(is_its) else {
                 continue;
             };
-            let main = *self.main_instance.get_or_insert(function.instance);
+            let main = self.main_instance.unwrap_or(function.instance);
             let is_behind =
                 usize::try_from(self.fixup_instance).is_ok_and(|fixup| fixup < function.instances);
             if function.instance == main && main < self.fixup_instance && is_behind {
+                self.main_instance = Some(main);
                 self.handlers.push(Handler { name, parameters });
             }
         }

@@ -45,7 +45,13 @@ impl Shim {
                 Payload::FunctionSection(section) => {
                     shim.functions = section.into_iter().collect::<Result<_, _>>().ok()?;
                 }
-                Payload::TableSection(section) => tables += section.count(),
+                Payload::TableSection(section) => {
+                    let places = u64::try_from(shim.functions.len()).ok()?;
+                    for table in section {
+                        check(table.ok()?.ty.initial == places)?;
+                        tables += 1;
+                    }
+                }
                 Payload::ExportSection(section) => {
                     for export in section {
                         let export = export.ok()?;
@@ -316,6 +322,7 @@ mod tests {
             ("(export \"1\" (func 1))", ""),
             ("(export \"$imports\" (table 0))", ""),
             ("$imports", "imports"),
+            ("(table 2 2 funcref)", "(table 1 1 funcref)"),
             ("(table 2 2 funcref)", "(table 2 2 funcref) (memory 1)"),
             (
                 "(table 2 2 funcref)",
