@@ -260,7 +260,9 @@ fn the_guest_closes_after_everything_is_sent() {
     let mut client = Client::connect_narrow(host.address());
     client.send("arm drained lose\n");
     assert_eq!(client.line(), "armed");
-    client.send("do write 16777216\n");
+    client.send("do write 16777216\ndo log written\n");
+    // A peer that reads along may take it all at once: then nothing is ever queued, and nothing drains.
+    host.wait_for_log("the write", |record| record.mentions(&["written"]));
     let (data, end) = client.rest();
     assert_eq!(end, End::Closed);
     assert!(
