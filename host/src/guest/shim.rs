@@ -18,7 +18,7 @@ pub(super) const MAIN: &str = "main";
 const SET: &str = "set";
 
 /// The shim: functions that call those which the fixup puts into their places. Both name them by their numbers.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub(super) struct Shim {
     types: Vec<FuncType>,
     /// The type of each function, as an index.
@@ -26,7 +26,7 @@ pub(super) struct Shim {
 }
 
 /// A handler that the fixup hands on: its core function, by its name and with how many parameters, all `i32`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) struct Handler {
     pub name: String,
     pub parameters: usize,
@@ -187,7 +187,7 @@ impl Shim {
         let set = imports.len();
         imports.import(SHIM, SET, EntityType::Function(set_type));
         start.instructions().call(set).end();
-        // The handlers' imports lie right before what wasmtime makes of their exports, and so mostly in the same cache line.
+        // Imported last and exported first, since wasmtime reads and writes both at each call: so they lie side by side.
         for Handler { name, parameters } in handlers {
             exports.export(name, ExportKind::Func, imports.len());
             imports.import(MAIN, name, EntityType::Function(types.len()));
