@@ -8,6 +8,7 @@ use super::crew::Mail;
 use super::events::Event;
 use super::instances::InstanceKey;
 use super::{Driver, Due, Ready};
+use crate::clock;
 use crate::core::{self, Admission, CloseReason, Ending, Ledger, TransportCommand};
 use crate::guest::{Call, ConnectionNumber};
 use crate::limits::{Limits, SERVICE_RECORDS_PER_SECOND_MAX, per_turn};
@@ -46,6 +47,7 @@ pub(super) struct Connection {
     pub allowance: Allowance,
     pub service: usize,
     pub peer: SocketAddr,
+    /// Not the turn's time: the peer may have come since the turn began.
     pub made_at: Instant,
     /// Its span, once somebody has needed to know it.
     pub span: Option<SpanKey>,
@@ -77,7 +79,7 @@ impl Connection {
             stall_pending: false,
             buffered_bytes_told: 0,
             allowance: Allowance::new(limits, now),
-            made_at: now,
+            made_at: clock::now(),
             ledger: Ledger::default(),
             span: None,
         }
