@@ -19,7 +19,12 @@ pub fn addGuest(b: *std.Build, options: GuestOptions) void {
         .name = options.name,
         .root_module = b.createModule(.{
             .root_source_file = package.path("src/root.zig"),
-            .target = b.resolveTargetQuery(.{ .cpu_arch = .wasm32, .os_tag = .freestanding }),
+            .target = b.resolveTargetQuery(.{
+                .cpu_arch = .wasm32,
+                .os_tag = .freestanding,
+                // Loops over bytes become several times as fast.
+                .cpu_features_add = std.Target.wasm.featureSet(&.{.simd128}),
+            }),
             .optimize = b.option(std.builtin.Optimize, "optimize", "How the guest is compiled") orelse options.optimize,
             // Names only: the host prints them when a guest traps.
             .strip = false,

@@ -68,6 +68,26 @@ fn new_project_works(language: &str) {
         .start();
     host.connect().check_echo("from a new project\n");
     host.finish();
+    if VECTORISING.contains(&language) {
+        let mut build = host::wisted(&["build", ".", "-o", "parrot.wasm"]);
+        build
+            .current_dir(&project)
+            .env("CARGO_TARGET_DIR", workspace::projects());
+        passes(build, "wisted build .");
+        let component = std::fs::read(project.join("parrot.wasm")).expect("built");
+        assert!(may_use_simd(&component), "{language}");
+    }
+}
+
+/// Whose compilers make SIMD of loops, if they may.
+const VECTORISING: [&str; 4] = ["rust", "c", "cpp", "zig"];
+
+/// By the section `target_features` of its module, which tool chains write.
+fn may_use_simd(component: &[u8]) -> bool {
+    let feature = b"+\x07simd128";
+    component
+        .windows(feature.len())
+        .any(|bytes| bytes == feature)
 }
 
 /// The PATH of somebody who has installed `wisted`: a language's test may begin by having it install the tools.

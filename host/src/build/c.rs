@@ -54,6 +54,8 @@ struct Tools {
 impl Tools {
     fn configure(&self, output: &Path) -> Result<(), BuildError> {
         let toolchain = output.join("wasm32.cmake");
+        // What CMake once took from it, it keeps.
+        let is_new = !fs::read(&toolchain).is_ok_and(|old| old == TOOLCHAIN_FILE.as_bytes());
         fs::write(&toolchain, TOOLCHAIN_FILE).map_err(|source| BuildError::Io {
             path: toolchain.clone(),
             source,
@@ -77,8 +79,8 @@ impl Tools {
                     .arg(define("WISTED_ZIG", &self.zig.program)),
             )
         };
-        let mut ran = configure(None);
-        if matches!(ran, Ok(Ran::Failed(..))) {
+        let mut ran = configure(is_new.then_some("--fresh"));
+        if !is_new && matches!(ran, Ok(Ran::Failed(..))) {
             // The project or the tools may have moved, which a build folder does not survive.
             ran = configure(Some("--fresh"));
         }
