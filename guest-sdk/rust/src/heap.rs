@@ -153,7 +153,7 @@ unsafe extern "C" fn posix_memalign(
 ) -> i32 {
     const EINVAL: i32 = 28;
     const ENOMEM: i32 = 48;
-    if !align_bytes.is_power_of_two() || align_bytes % size_of::<usize>() != 0 {
+    if !align_bytes.is_power_of_two() || !align_bytes.is_multiple_of(size_of::<usize>()) {
         return EINVAL;
     }
     let pointer = allocate(size_bytes, align_bytes);

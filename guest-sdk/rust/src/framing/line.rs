@@ -55,10 +55,10 @@ impl LineReceiver {
         self.buffer.check()?;
         let rest = self.buffer.rest();
         let delimiter = &self.delimiter[..];
-        let end = rest[self.searched..]
-            .windows(delimiter.len())
-            .position(|bytes| bytes == delimiter)
-            .map(|end| self.searched + end);
+        let (unsearched, last) = (&rest[self.searched..], delimiter[delimiter.len() - 1]);
+        let end = memchr::memchr_iter(last, unsearched)
+            .find(|&at| unsearched[..=at].ends_with(delimiter))
+            .map(|at| self.searched + at + 1 - delimiter.len());
         match end {
             Some(length) if length <= self.length_max => {
                 self.searched = 0;

@@ -177,6 +177,16 @@ proptest! {
         prop_assert_eq!(lines(&mut LineReceiver::new(), &pieces), (strings, None));
     }
 
+    /// Delimiters that begin within another one, too: the first that is whole ends the line.
+    #[test]
+    fn any_delimiter(delimiter in "[ab]{1,4}", data in "[ab]{0,60}", cut in 1_usize..20) {
+        let mut expected: Vec<_> = data.split(&delimiter).map(|line| line.as_bytes().to_vec()).collect();
+        expected.pop();
+        let pieces: Vec<_> = data.as_bytes().chunks(cut).collect();
+        let mut receiver = LineReceiver::with_delimiter(delimiter.as_bytes());
+        prop_assert_eq!(lines(&mut receiver, &pieces), (expected, None));
+    }
+
     /// Nothing that a peer sends panics or is kept beyond the limit, and cuts change nothing.
     #[test]
     fn any_bytes(data in prop::collection::vec(prop_oneof![any::<u8>(), Just(b'1'), Just(b':'), Just(b','), Just(0), Just(b'\n')], 0..400), cut in 1_usize..20) {
