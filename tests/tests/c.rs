@@ -137,6 +137,24 @@ fn one_guest_is_wanted() {
     has(&build_says(two, ECHO), &["more than one .wasm module"]);
 }
 
+/// CMake keeps the flags that it once took from a toolchain file.
+#[test]
+fn another_build_of_wisted_brings_its_flags() {
+    let scratch = guest("wisted_add_guest(parrot parrot.c)", ECHO);
+    build(scratch.path());
+    let output = scratch.path().join(".wisted/build");
+    let toolchain = output.join("wasm32.cmake");
+    let cache = output.join("cmake/CMakeCache.txt");
+    for file in [&toolchain, &cache] {
+        let text = std::fs::read_to_string(file).expect("written by the build");
+        assert!(text.contains(" -msimd128"), "{}", file.display());
+        std::fs::write(file, text.replace(" -msimd128", "")).expect("written");
+    }
+    build(scratch.path());
+    let text = std::fs::read_to_string(cache).expect("written by the build");
+    assert!(text.contains(" -msimd128"));
+}
+
 /// Everything that the C library asks of the system is answered in the guest.
 #[test]
 fn the_c_library_works_in_a_guest() {
