@@ -112,7 +112,8 @@ impl Driver {
             traces,
             span,
             parent,
-            begun_at: self.now,
+            // Not the turn's time: the connection that it is part of may have been made since the turn began.
+            begun_at: clock::now(),
             ended: Some(Box::new(FetchEnded {
                 service: self.service_name(service),
                 method: cut(&request.method),
