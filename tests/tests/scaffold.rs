@@ -57,23 +57,22 @@ fn new_project_works(language: &str) {
             .env("PATH", path_with_wisted());
         passes(test, command);
     }
+    let wisted_passes = |arguments: &[&str]| {
+        let mut wisted = host::wisted(arguments);
+        wisted
+            .current_dir(&project)
+            .env("CARGO_TARGET_DIR", workspace::projects());
+        passes(wisted, &format!("wisted {}", arguments.join(" ")));
+    };
     // Compiling its dependencies for the first time, and a large component, takes longer than a host is waited for.
-    let mut compile = host::wisted(&["compile", "."]);
-    compile
-        .current_dir(&project)
-        .env("CARGO_TARGET_DIR", workspace::projects());
-    passes(compile, "wisted compile .");
+    wisted_passes(&["compile", "."]);
     let host = Host::run_file(&project)
         .variable("CARGO_TARGET_DIR", workspace::projects())
         .start();
     host.connect().check_echo("from a new project\n");
     host.finish();
     if VECTORISING.contains(&language) {
-        let mut build = host::wisted(&["build", ".", "-o", "parrot.wasm"]);
-        build
-            .current_dir(&project)
-            .env("CARGO_TARGET_DIR", workspace::projects());
-        passes(build, "wisted build .");
+        wisted_passes(&["build", ".", "-o", "parrot.wasm"]);
         let component = std::fs::read(project.join("parrot.wasm")).expect("built");
         assert!(may_use_simd(&component), "{language}");
     }

@@ -39,8 +39,9 @@ set(CMAKE_C_FLAGS_RELEASE_INIT "-O2 -DNDEBUG")
 set(CMAKE_CXX_FLAGS_RELEASE_INIT "-O2 -DNDEBUG")
 # Otherwise zig adds debugging information and traps for undefined behaviour where nothing is said of optimisation. SIMD makes loops
 # over bytes several times as fast, and is not used unless told.
-set(CMAKE_C_FLAGS_INIT "-g0 -fno-sanitize=undefined -msimd128")
-string(APPEND CMAKE_CXX_FLAGS_INIT " -g0 -fno-sanitize=undefined -msimd128")
+foreach(language C CXX)
+    string(APPEND CMAKE_${language}_FLAGS_INIT " -g0 -fno-sanitize=undefined -msimd128")
+endforeach()
 
 # `zig ar` is two words, and CMAKE_AR can only be one.
 foreach(language C CXX)
