@@ -1,6 +1,8 @@
 //! The operator's configuration values (`--config KEY=VALUE`); knows nothing of what they mean.
 
 use crate::host;
+use alloc::string::String;
+use alloc::vec::Vec;
 
 /// The value of `key`, if the operator gave one. To be called from anywhere, at any time: the values don't change
 /// while an instance lives.

@@ -2,9 +2,10 @@
 
 use crate::pending::{self, Outcome, PendingId};
 use crate::{Error, WaitError, host};
-use std::cell::Cell;
-use std::fmt;
-use std::rc::Rc;
+use alloc::boxed::Box;
+use alloc::rc::Rc;
+use core::cell::Cell;
+use core::fmt;
 
 /// A value that is not there yet: Twisted's `Deferred`.
 ///

@@ -2,7 +2,10 @@
 //! host.
 
 use crate::CloseReason;
-use std::fmt;
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+use alloc::string::ToString;
+use core::fmt;
 
 /// Why a [`Deferred`](crate::Deferred) has no value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,7 +32,7 @@ impl fmt::Display for Error {
     }
 }
 
-impl std::error::Error for Error {}
+impl core::error::Error for Error {}
 
 impl From<FetchError> for Error {
     fn from(error: FetchError) -> Error {
@@ -125,7 +128,7 @@ impl fmt::Display for FetchError {
     }
 }
 
-impl std::error::Error for FetchError {}
+impl core::error::Error for FetchError {}
 
 // The bindings build this type themselves, so its variants are those of the contract's `wait-error`.
 /// Why a wait or a sleep ended early.
@@ -150,7 +153,7 @@ impl fmt::Display for WaitError {
     }
 }
 
-impl std::error::Error for WaitError {}
+impl core::error::Error for WaitError {}
 
 impl From<WaitError> for String {
     fn from(error: WaitError) -> String {

@@ -69,11 +69,8 @@ macro_rules! __export {
         const _: () = {
             use $instance as Instance;
 
-            // Never dropped, so that no destructor has to be registered.
-            ::std::thread_local! {
-                static INSTANCE: ::core::mem::ManuallyDrop<Instance<$exported>> =
-                    const { ::core::mem::ManuallyDrop::new(Instance::new()) };
-            }
+            static INSTANCE: $crate::single::Single<Instance<$exported>> =
+                $crate::single::Single::new(Instance::new());
 
             struct Exported;
 
@@ -87,8 +84,8 @@ macro_rules! __export {
 
             impl $crate::host::Begin for Exported {
                 fn start(
-                    config: ::std::vec::Vec<(::std::string::String, ::std::string::String)>,
-                ) -> ::core::result::Result<(), ::std::string::String> {
+                    config: $crate::host::ConfigPairs,
+                ) -> $crate::host::Started {
                     INSTANCE.with(|instance| instance.start(config))
                 }
 

@@ -42,7 +42,9 @@ pub use int32::Int32Receiver;
 pub use line::LineReceiver;
 pub use netstring::NetstringReceiver;
 
-use std::fmt;
+use alloc::string::ToString;
+use alloc::vec::Vec;
+use core::fmt;
 
 /// The longest line, without its end, that [`LineReceiver`] takes unless told otherwise. Twisted's is 16,384 as well.
 pub const LINE_MAX_BYTES: usize = 16 << 10;
@@ -69,7 +71,7 @@ impl fmt::Display for FrameError {
     }
 }
 
-impl std::error::Error for FrameError {}
+impl core::error::Error for FrameError {}
 
 impl From<FrameError> for crate::Error {
     fn from(error: FrameError) -> crate::Error {

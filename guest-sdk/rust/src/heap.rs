@@ -217,6 +217,28 @@ unsafe extern "C" fn free(pointer: *mut u8) {
     }
 }
 
+/// What a guest without the standard library allocates with.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Malloc;
+
+// SAFETY: it hands out what the functions above do, whose callers have to know no more than these.
+unsafe impl GlobalAlloc for Malloc {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        allocate(layout.size(), layout.align())
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, _: Layout) {
+        // SAFETY: the caller's.
+        unsafe { free(pointer) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, _: Layout, size_bytes: usize) -> *mut u8 {
+        // SAFETY: the caller's.
+        unsafe { realloc(pointer, size_bytes) }
+    }
+}
+
 /// Gives the allocator a few pages at a time.
 #[derive(Debug)]
 struct PageByPage {
@@ -251,10 +273,16 @@ unsafe impl Source for PageByPage {
         let needed = needed.ok_or(())?;
         let mut step = talc.source.step_bytes(needed);
         let Some(heap_end) = talc.source.heap_end else {
+            step += talc::min_first_heap_size::<B>();
             let base = (&raw const __heap_base).cast_mut();
-            let rest = memory_size::<0>() * WASM_PAGE_BYTES - base as usize;
+            let mut rest = memory_size::<0>() * WASM_PAGE_BYTES - base as usize;
+            if rest < step {
+                // The static data ends right before the end of the memory.
+                grow(step).ok_or(())?;
+                rest += step.next_multiple_of(WASM_PAGE_BYTES);
+            }
             let room_end = base.wrapping_add(rest);
-            let end = page_end(base, step + talc::min_first_heap_size::<B>(), room_end);
+            let end = page_end(base, step, room_end);
             // SAFETY: see above.
             let heap_end = unsafe { talc.claim(base, end as usize - base as usize) };
             talc.source.heap_end = heap_end;

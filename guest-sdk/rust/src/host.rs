@@ -9,7 +9,7 @@ pub use bindings::{connections, outcomes, programs, states};
 #[cfg(target_arch = "wasm32")]
 pub(crate) use real::*;
 #[cfg(target_arch = "wasm32")]
-pub use real::{Begin, Run, Serve};
+pub use real::{Begin, ConfigPairs, Run, Serve, Started};
 
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) mod fake;

@@ -29,6 +29,7 @@
 //!   choices for time alone.
 //! - [`framing`] finds lines, netstrings and length-prefixed strings in what arrives.
 //! - [`info!`] and its like write log records; [`config`] reads what the operator configured; [`random_bytes`].
+//! - [`no_std!`] is for guests that do without the standard library, and so with less memory.
 //! - `testing` has the fakes: on native targets the same code runs against a fake transport, clock and web.
 //!
 //! # One handler at a time
@@ -38,22 +39,32 @@
 //! be held across a wait. Functions of this crate never call back into user code, but for a [`Deferred`]'s own
 //! callbacks: `wait` and `cancel` run them, and so does attaching one to a Deferred that is ready.
 
+#![cfg_attr(target_arch = "wasm32", no_std)]
+
+extern crate alloc;
+
 pub mod config;
 mod deferred;
 mod error;
 mod export;
 pub mod framing;
 #[cfg(all(target_arch = "wasm32", feature = "allocator"))]
-mod heap;
+#[doc(hidden)]
+pub mod heap;
 #[doc(hidden)]
 pub mod host;
 pub mod log;
+#[doc(hidden)]
+pub mod no_std;
 mod pending;
 #[doc(hidden)]
 pub mod program;
 mod protocol;
 #[doc(hidden)]
 pub mod server;
+#[cfg(target_arch = "wasm32")]
+#[doc(hidden)]
+pub mod single;
 mod table;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
@@ -69,6 +80,8 @@ pub use protocol::{Factory, Protocol, StatefulFactory};
 pub use time::{DelayedCall, after, call_later, now, sleep};
 pub use transport::{Address, CloseReason, Transport};
 pub use web::{Header, Request, Response, get_page, request};
+
+use alloc::vec::Vec;
 
 /// `length` bytes of randomness from the operating system, fit for keys.
 ///

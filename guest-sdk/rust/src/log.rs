@@ -1,7 +1,8 @@
 //! Log records. The host adds the names of the service and the guest and the connection whose handler is running.
 
 use crate::host;
-use std::fmt;
+use alloc::string::ToString;
+use core::fmt;
 
 // The bindings build this type themselves, so its variants are those of the contract's `level`.
 /// How much a record matters.

@@ -1,10 +1,14 @@
 //! The instance's pending things and who is to be told of their outcomes; knows nothing of pages or of Deferreds.
 
+#[cfg(target_arch = "wasm32")]
+use crate::single::Single;
 use crate::table::Table;
 use crate::web::Response;
 use crate::{FetchError, host};
-use std::cell::RefCell;
-use std::mem::ManuallyDrop;
+use alloc::boxed::Box;
+use core::cell::RefCell;
+#[cfg(not(target_arch = "wasm32"))]
+use core::mem::ManuallyDrop;
 
 pub(crate) type PendingId = u32;
 
@@ -20,6 +24,9 @@ type Callback = Box<dyn FnOnce(Outcome)>;
 // Callbacks are always taken out before they are called or dropped: they are user code and come back to this table.
 // It is bounded by the host, which traps above `pending-max`. It is never dropped, so no destructor has to be
 // registered.
+#[cfg(target_arch = "wasm32")]
+static EXPECTED: Single<RefCell<Table<Callback>>> = Single::new(RefCell::new(Table::new()));
+#[cfg(not(target_arch = "wasm32"))]
 thread_local! {
     static EXPECTED: ManuallyDrop<RefCell<Table<Callback>>> =
         const { ManuallyDrop::new(RefCell::new(Table::new())) };

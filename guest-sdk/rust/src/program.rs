@@ -1,7 +1,9 @@
 //! The trait of guests that run by themselves; it knows nothing of connections.
 
 use crate::Config;
-use std::cell::Cell;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::cell::Cell;
 
 /// A program: what runs without sockets. Export it with [`export_program!`](crate::export_program).
 pub trait Program: Default + 'static {

@@ -1,6 +1,8 @@
 //! The traits that a server implements; they know nothing of who calls them.
 
 use crate::{Address, CloseReason, Config, Transport};
+use alloc::string::String;
+use alloc::vec::Vec;
 
 /// What happens on one connection: Twisted's `IProtocol`. Implement `data_received`; everything else has a default.
 ///

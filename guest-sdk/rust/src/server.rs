@@ -3,8 +3,10 @@
 
 use crate::table::Table;
 use crate::{CloseReason, Config, Factory, Protocol, StatefulFactory, Transport};
-use std::cell::{Cell, RefCell};
-use std::rc::Rc;
+use alloc::rc::Rc;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::cell::{Cell, RefCell};
 
 /// What an exported factory runs as. Nothing here is borrowed while user code runs, but for the protocol itself,
 /// which nobody else can reach.

@@ -1,5 +1,7 @@
 //! A small map by id, for ids that the host gives in ascending order. Knows nothing of what it holds.
 
+use alloc::vec::Vec;
+
 /// Pairs sorted by id. Inserting pushes at the end and finding is a binary search; it has a fraction of a
 /// `BTreeMap`'s code, and a guest with one connection touches a dozen bytes of memory.
 pub(crate) struct Table<T> {

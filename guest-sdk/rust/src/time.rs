@@ -3,7 +3,7 @@
 use crate::deferred::{Deferred, Source};
 use crate::pending::{self, Outcome, PendingId};
 use crate::{WaitError, host};
-use std::time::Duration;
+use core::time::Duration;
 
 /// Calls `callback` once `delay` is over, after the running handler has returned. Twisted's `reactor.callLater`.
 ///

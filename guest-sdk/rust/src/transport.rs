@@ -1,7 +1,8 @@
 //! A connection as its protocol sees it; knows nothing of protocols.
 
 use crate::host;
-use std::fmt;
+use alloc::string::String;
+use core::fmt;
 
 /// A handle on one connection: Twisted's `ITCPTransport`.
 ///

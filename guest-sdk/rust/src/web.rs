@@ -5,8 +5,11 @@ use crate::host;
 use crate::pending::{Outcome, PendingId};
 use crate::time::milliseconds;
 use crate::{Error, WaitError};
-use std::borrow::Cow;
-use std::time::Duration;
+use alloc::borrow::Cow;
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::time::Duration;
 
 /// Fetches `url` with GET and returns at once: Twisted's `getPage`. The operator must have granted the host.
 ///

@@ -1,6 +1,8 @@
 //! Twisted's Echo server: sends back what it receives.
 
-use wisted_guest::{Protocol, Transport, export};
+#![no_std]
+
+use wisted_guest::{Protocol, Transport, export, no_std};
 
 #[derive(Default)]
 struct Echo;
@@ -12,6 +14,7 @@ impl Protocol for Echo {
 }
 
 export!(Echo);
+no_std!();
 
 #[cfg(test)]
 mod tests {

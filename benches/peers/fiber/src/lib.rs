@@ -1,8 +1,10 @@
 //! An echo that may wait: it imports `sleep`, so that the host calls it on a fiber, and does not sleep while it is measured.
 
-use std::time::Duration;
+#![no_std]
 
-use wisted_guest::{Protocol, Transport, export, sleep};
+use core::time::Duration;
+
+use wisted_guest::{Protocol, Transport, export, no_std, sleep};
 
 #[derive(Default)]
 struct Echo;
@@ -17,3 +19,4 @@ impl Protocol for Echo {
 }
 
 export!(Echo);
+no_std!();

@@ -1,6 +1,11 @@
 //! The peer `wisted` for lines: sends each line back in upper case, wherever the network cut it.
 
-use wisted_guest::{Protocol, Transport, export};
+#![no_std]
+
+extern crate alloc;
+
+use alloc::vec::Vec;
+use wisted_guest::{Protocol, Transport, export, no_std};
 
 /// A longer line ends its connection.
 const LINE_MAX_BYTES: usize = 64 * 1024;
@@ -30,6 +35,7 @@ impl Protocol for UpperCase {
 }
 
 export!(UpperCase);
+no_std!();
 
 #[cfg(test)]
 mod tests {

@@ -2,6 +2,7 @@
 
 use super::{Buffer, FrameError, STRING_MAX_BYTES};
 use crate::Transport;
+use alloc::vec::Vec;
 
 /// Finds strings that follow their lengths. Twisted's `Int32StringReceiver`.
 #[derive(Debug, Clone)]

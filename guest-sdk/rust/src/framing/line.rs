@@ -2,6 +2,7 @@
 
 use super::{Buffer, FrameError, LINE_MAX_BYTES};
 use crate::Transport;
+use alloc::vec::Vec;
 
 /// Finds lines. Twisted's `LineReceiver`: lines end with `\r\n` unless told otherwise, and [`take_raw`](Self::take_raw) is its
 /// raw mode.

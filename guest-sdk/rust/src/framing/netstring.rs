@@ -2,6 +2,8 @@
 
 use super::{Buffer, FrameError, STRING_MAX_BYTES};
 use crate::Transport;
+use alloc::format;
+use alloc::vec::Vec;
 
 /// Finds netstrings. Twisted's `NetstringReceiver`.
 #[derive(Debug, Clone)]

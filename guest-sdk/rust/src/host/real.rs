@@ -10,6 +10,8 @@ use crate::server::Server;
 use crate::{
     CloseReason, Factory, FetchError, Header, Program, Request, Response, StatefulFactory,
 };
+use alloc::string::String;
+use alloc::vec::Vec;
 
 pub(crate) use super::bindings::config::{get as config_get, get_all as config_all};
 pub(crate) use super::bindings::logging::log;
@@ -39,10 +41,18 @@ pub(crate) fn send_request(request: &Request) -> PendingId {
     })
 }
 
+/// The configuration as the bindings give it.
+#[doc(hidden)]
+pub type ConfigPairs = Vec<(String, String)>;
+
+/// What comes of an instance's start.
+#[doc(hidden)]
+pub type Started = Result<(), String>;
+
 /// What both macros implement: how the instance begins and ends.
 #[doc(hidden)]
 pub trait Begin: 'static {
-    fn start(config: Vec<(String, String)>) -> Result<(), String>;
+    fn start(config: ConfigPairs) -> Started;
     fn stop();
 }
 
@@ -108,7 +118,7 @@ impl<R: Run> programs::program::Guest for R {
 }
 
 impl<B: Begin> outcomes::lifecycle_handler::Guest for B {
-    fn start(config: Vec<(String, String)>) -> Result<(), String> {
+    fn start(config: ConfigPairs) -> Started {
         B::start(config)
     }
 

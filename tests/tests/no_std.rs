@@ -1,0 +1,79 @@
+//! Guests in Rust without the standard library, over real sockets: what such a guest has in its place, and what that saves.
+#![allow(missing_docs)]
+
+use wisted_tests::{End, Host};
+
+fn bare() -> Host {
+    Host::run("bare").flag("--memory-max", "2MiB").start()
+}
+
+#[test]
+fn it_formats_allocates_and_keeps_time() {
+    let host = bare();
+    let mut client = host.connect();
+    client.send("hello");
+    assert_eq!(client.line(), "5 bytes received");
+    client.send("allocate 20000");
+    assert_eq!(client.line(), "20000 bytes");
+    host.finish();
+}
+
+/// Whether an instance ends when it is told to do this, says why, and no other does.
+fn ends(command: &str, words: &[&str]) {
+    let host = bare();
+    let mut neighbour = host.connect();
+    let mut client = host.connect();
+    client.send(command);
+    assert_eq!(client.rest().1, End::Reset, "{command}");
+    host.wait_for_complaint(words);
+    host.wait_for_complaint(&["unreachable"]);
+    neighbour.send("hello");
+    assert_eq!(neighbour.line(), "5 bytes received");
+    host.finish();
+}
+
+#[test]
+fn a_panic_says_where_and_why() {
+    ends(
+        "panic the sky falls",
+        &["panicked at", "bare/src/lib.rs:", "the sky falls"],
+    );
+}
+
+#[test]
+fn a_long_panic_is_cut_between_characters() {
+    let command = format!("panic {}", "ü".repeat(400));
+    ends(&command, &["panicked at", "üüüü"]);
+}
+
+#[test]
+fn a_panic_while_a_panic_is_displayed_ends_all_the_same() {
+    ends("panic displaying", &["unreachable"]);
+}
+
+#[test]
+fn an_allocation_that_fails_says_how_large_it_was() {
+    ends("allocate 4000000", &["memory allocation of 4000000 bytes"]);
+}
+
+#[test]
+fn an_idle_echo_takes_one_page_of_memory() {
+    const CONNECTIONS: u64 = 500;
+    // One page and what the host has for it; RSS is counted to some 0.5 KiB for each of so many.
+    const EACH_MAX_BYTES: u64 = 17 << 10;
+    let host = Host::run("echo").flag("--reactors", "1").start();
+    let connect = |count| {
+        let connected = (0..count).map(|_| {
+            let mut client = host.connect();
+            client.send([b'x'; 64]);
+            assert_eq!(client.receive(64), [b'x'; 64]);
+            client
+        });
+        connected.collect::<Vec<_>>()
+    };
+    let _first = connect(100);
+    let before = host.memory_bytes();
+    let _others = connect(CONNECTIONS);
+    let each = (host.memory_bytes() - before) / CONNECTIONS;
+    assert!(each < EACH_MAX_BYTES, "{each} bytes");
+}
