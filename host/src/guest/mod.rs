@@ -14,6 +14,8 @@ mod host;
 mod images;
 mod imports;
 mod instance;
+mod own_imports;
+mod parts;
 mod pending;
 mod reaper;
 mod rewire;

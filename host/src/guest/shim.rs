@@ -1,21 +1,20 @@
-//! The two modules by which wit-component lets a component's main module import what needs its own memory, as they are made and
-//! as they are rewired ([`rewire`](super::rewire) says why). Knows modules in the binary format, not what instantiates them.
+//! The two modules by which wit-component lets a component's modules import what needs their own memories, as they are made, and what
+//! takes the second one's place ([`rewire`](super::rewire) says why). Knows modules in the binary format, not what instantiates them.
 
 use wasm_encoder::reencode::{Reencode, RoundtripReencoder};
 use wasm_encoder::{
-    CodeSection, ConstExpr, ElementSection, Elements, EntityType, ExportKind, ExportSection,
-    FuncType, Function, FunctionSection, GlobalSection, GlobalType, HeapType, ImportSection,
-    InstructionSink, Module, RefType, StartSection, TypeSection, ValType,
+    CodeSection, ElementSection, Elements, EntityType, ExportKind, ExportSection, FuncType,
+    Function, FunctionSection, ImportSection, InstructionSink, Module, StartSection, TypeSection,
+    ValType,
 };
 use wasmparser::{ElementItems, ElementKind, ExternalKind, Operator, Parser, Payload, TypeRef};
 
+use super::own_imports::{SET, reference};
+
 /// What the shim exports its table as.
 pub(super) const TABLE: &str = "$imports";
-/// What the rewired fixup imports from besides what it imported before: the shim, and the main module.
-pub(super) const SHIM: &str = "shim";
+/// What the rewired fixup imports the handlers from that it hands on.
 pub(super) const MAIN: &str = "main";
-/// The rewired shim's function that sets its globals.
-const SET: &str = "set";
 
 /// The shim: functions that call those which the fixup puts into their places. Both name them by their numbers.
 #[derive(Debug, Default)]
@@ -130,63 +129,33 @@ impl Shim {
         Some((type_index, type_at(&self.types, type_index)?.params().len()))
     }
 
-    /// Functions that do what they did, but with their own globals for places, and one that sets all of these.
-    pub fn with_globals(&self) -> Option<Module> {
-        let mut types = TypeSection::new();
-        let mut functions = FunctionSection::new();
-        let mut globals = GlobalSection::new();
-        let mut exports = ExportSection::new();
-        let mut code = CodeSection::new();
-        let set_type = self.add_types(&mut types);
-        let mut set = Function::new([]);
-        for index in 0..self.functions.len() {
-            let (type_index, parameters) = self.function(index)?;
-            let place = globals.len();
-            let place_type = GlobalType {
-                val_type: ValType::Ref(reference(type_index, true)),
-                mutable: true,
-                shared: false,
-            };
-            globals.global(
-                place_type,
-                &ConstExpr::ref_null(HeapType::Concrete(type_index)),
-            );
-            functions.function(type_index);
-            exports.export(&place.to_string(), ExportKind::Func, place);
-            code.function(&forwarding(parameters, |instructions| {
-                instructions.global_get(place).call_ref(type_index);
-            }));
-            set.instructions().local_get(place).global_set(place);
-        }
-        set.instructions().end();
-        exports.export(SET, ExportKind::Func, functions.len());
-        functions.function(set_type);
-        code.function(&set);
-        let mut module = Module::new();
-        module
-            .section(&types)
-            .section(&functions)
-            .section(&globals)
-            .section(&exports)
-            .section(&code);
-        Some(module)
-    }
-
-    /// Hands what it imports to the rewired shim when it starts, and handlers on as exports.
-    pub fn fixup(&self, handlers: &[Handler]) -> Module {
+    /// The fixup in its rewired form: when it starts it hands what it imports to modules with imports of their own, each of which
+    /// it knows by its number and gives the functions of these numbers; and it hands handlers on as exports.
+    pub fn fixup(&self, users: &[Vec<usize>], handlers: &[Handler]) -> Option<Module> {
         let mut types = TypeSection::new();
         let mut imports = ImportSection::new();
         let mut exports = ExportSection::new();
         let mut start = Function::new([]);
-        let set_type = self.add_types(&mut types);
-        for type_index in &self.functions {
-            let function = imports.len();
-            imports.import("", &function.to_string(), EntityType::Function(*type_index));
-            start.instructions().ref_func(function);
+        for function_type in &self.types {
+            types.ty().func_type(function_type);
         }
-        let set = imports.len();
-        imports.import(SHIM, SET, EntityType::Function(set_type));
-        start.instructions().call(set).end();
+        for type_index in &self.functions {
+            let name = imports.len().to_string();
+            imports.import("", &name, EntityType::Function(*type_index));
+        }
+        let functions = imports.len();
+        for (number, places) in users.iter().enumerate() {
+            let mut parameters = Vec::new();
+            for place in places {
+                let (type_index, _) = self.function(*place)?;
+                parameters.push(ValType::Ref(reference(type_index, false)));
+                start.instructions().ref_func(u32::try_from(*place).ok()?);
+            }
+            start.instructions().call(imports.len());
+            imports.import(&number.to_string(), SET, EntityType::Function(types.len()));
+            types.ty().function(parameters, []);
+        }
+        start.instructions().end();
         // Imported last and exported first, since wasmtime reads and writes both at each call: so they lie side by side.
         for Handler { name, parameters } in handlers {
             exports.export(name, ExportKind::Func, imports.len());
@@ -194,35 +163,25 @@ impl Shim {
             let parameters = std::iter::repeat_n(ValType::I32, *parameters);
             types.ty().function(parameters, []);
         }
-        let mut functions = FunctionSection::new();
-        functions.function(types.len());
+        let mut started = FunctionSection::new();
+        started.function(types.len());
         types.ty().function([], []);
         let mut elements = ElementSection::new();
-        elements.declared(Elements::Functions((0..set).collect()));
+        elements.declared(Elements::Functions((0..functions).collect()));
         let mut code = CodeSection::new();
         code.function(&start);
         let mut module = Module::new();
         module
             .section(&types)
             .section(&imports)
-            .section(&functions)
+            .section(&started)
             .section(&exports)
             .section(&StartSection {
                 function_index: imports.len(),
             })
             .section(&elements)
             .section(&code);
-        module
-    }
-
-    /// Its types at their indices, and behind them that of the function that sets its globals, whose index is returned.
-    fn add_types(&self, types: &mut TypeSection) -> u32 {
-        for function_type in &self.types {
-            types.ty().func_type(function_type);
-        }
-        let of = |index: &u32| ValType::Ref(reference(*index, false));
-        types.ty().function(self.functions.iter().map(of), []);
-        types.len() - 1
+        Some(module)
     }
 }
 
@@ -259,13 +218,6 @@ fn forwarding(parameters: usize, call: impl FnOnce(&mut InstructionSink)) -> Fun
     call(&mut instructions);
     instructions.end();
     function
-}
-
-fn reference(type_index: u32, nullable: bool) -> RefType {
-    RefType {
-        nullable,
-        heap_type: HeapType::Concrete(type_index),
-    }
 }
 
 fn function_types(section: wasmparser::TypeSectionReader) -> Option<Vec<FuncType>> {

@@ -1,0 +1,403 @@
+//! A core module that calls through its own globals what it imported by way of a shim ([`rewire`](super::rewire) says why). Knows
+//! modules in the binary format, not what instantiates them.
+
+use std::collections::BTreeSet;
+use std::convert::Infallible;
+
+use wasm_encoder::reencode::{Error, Reencode, utils};
+use wasm_encoder::{
+    CodeSection, ConstExpr, ExportKind, ExportSection, Function, FunctionSection, GlobalSection,
+    GlobalType, HeapType, ImportSection, Module, RefType, SectionId, TypeSection, ValType,
+};
+use wasmparser::{Parser, Payload, TypeRef};
+
+/// The exported function that sets the globals, one parameter for each in the order of the imports.
+pub(super) const SET: &str = "wisted:set-imports";
+
+/// An import of functions by name: module, name.
+pub(super) type ImportName<'a> = (&'a str, &'a str);
+
+/// The module with functions and globals of its own for the imports of these names. Of what it exports it keeps these names, all where
+/// there are none.
+///
+/// `None` if it cannot be done, or if debug information would no longer fit the code.
+pub(super) fn with_own_imports(
+    module: &[u8],
+    owned: &BTreeSet<ImportName>,
+    exports: Option<&BTreeSet<&str>>,
+) -> Option<Vec<u8>> {
+    let mut owning = Owning {
+        exports,
+        ..Owning::default()
+    };
+    owning.read(module, owned)?;
+    let mut written = Module::new();
+    owning
+        .parse_core_module(&mut written, Parser::new(0), module)
+        .ok()?;
+    Some(written.finish())
+}
+
+/// The imported functions of a module, in their order.
+pub(super) fn imported_functions(module: &[u8]) -> Option<Vec<ImportName<'_>>> {
+    let mut functions = Vec::new();
+    for payload in Parser::new(0).parse_all(module) {
+        if let Payload::ImportSection(section) = payload.ok()? {
+            for import in section.into_imports() {
+                let import = import.ok()?;
+                if let TypeRef::Func(_) = import.ty {
+                    functions.push((import.module, import.name));
+                }
+            }
+            break;
+        }
+    }
+    Some(functions)
+}
+
+/// A function in an import's place.
+#[derive(Debug)]
+struct Forwarder {
+    /// Its type, which is the import's, as an index.
+    type_index: u32,
+    parameters: u32,
+    /// The global through which it calls.
+    global: u32,
+}
+
+#[derive(Default)]
+struct Owning<'a> {
+    /// Where each imported function is now. Those that stay imports come first, then the others in the same order; so no
+    /// function behind them moves.
+    functions: Vec<u32>,
+    /// Whether each import, of whatever kind, goes.
+    goes: Vec<bool>,
+    forwarders: Vec<Forwarder>,
+    types: u32,
+    /// All functions there were.
+    functions_count: u32,
+    has_globals: bool,
+    exports: Option<&'a BTreeSet<&'a str>>,
+}
+
+impl Owning<'_> {
+    fn read(&mut self, module: &[u8], owned: &BTreeSet<ImportName>) -> Option<()> {
+        let mut parameters = Vec::new();
+        let mut functions = Vec::new();
+        let mut globals = 0;
+        for payload in Parser::new(0).parse_all(module) {
+            match payload.ok()? {
+                Payload::TypeSection(section) => {
+                    for ty in section.into_iter_err_on_gc_types() {
+                        parameters.push(u32::try_from(ty.ok()?.params().len()).ok()?);
+                    }
+                }
+                Payload::ImportSection(section) => {
+                    for import in section.into_imports() {
+                        let import = import.ok()?;
+                        let is_owned = match import.ty {
+                            TypeRef::Func(type_index) => {
+                                let is_owned = owned.contains(&(import.module, import.name));
+                                if is_owned {
+                                    self.forwarders.push(Forwarder {
+                                        type_index,
+                                        parameters: *parameters
+                                            .get(usize::try_from(type_index).ok()?)?,
+                                        global: 0,
+                                    });
+                                }
+                                functions.push(is_owned);
+                                is_owned
+                            }
+                            TypeRef::FuncExact(_) => return None,
+                            TypeRef::Global(_) => {
+                                globals += 1;
+                                false
+                            }
+                            _ => false,
+                        };
+                        self.goes.push(is_owned);
+                    }
+                }
+                Payload::FunctionSection(section) => self.functions_count += section.count(),
+                Payload::GlobalSection(section) => {
+                    globals += section.count();
+                    self.has_globals = true;
+                }
+                Payload::CustomSection(section) if section.name().starts_with(".debug_") => {
+                    return None;
+                }
+                _ => {}
+            }
+        }
+        self.types = u32::try_from(parameters.len()).ok()?;
+        for (global, forwarder) in (globals..).zip(&mut self.forwarders) {
+            forwarder.global = global;
+        }
+        let own = u32::try_from(self.forwarders.len()).ok()?;
+        let imported = u32::try_from(functions.len()).ok()?;
+        self.functions_count += imported;
+        let (mut kept, mut owned) = (0.., imported - own..);
+        let places = functions.iter();
+        let places = places.map(|is_owned| if *is_owned { owned.next() } else { kept.next() });
+        self.functions = places.collect::<Option<_>>()?;
+        (own > 0).then_some(())
+    }
+
+    fn add_globals(&self, globals: &mut GlobalSection) {
+        for forwarder in &self.forwarders {
+            let place = GlobalType {
+                val_type: ValType::Ref(reference(forwarder.type_index, true)),
+                mutable: true,
+                shared: false,
+            };
+            let empty = ConstExpr::ref_null(HeapType::Concrete(forwarder.type_index));
+            globals.global(place, &empty);
+        }
+    }
+}
+
+type Encoded = Result<(), Error<Infallible>>;
+
+impl Reencode for Owning<'_> {
+    type Error = Infallible;
+
+    fn function_index(&mut self, function: u32) -> Result<u32, Error<Infallible>> {
+        let place = usize::try_from(function).ok();
+        let place = place.and_then(|place| self.functions.get(place));
+        Ok(place.copied().unwrap_or(function))
+    }
+
+    fn parse_type_section(
+        &mut self,
+        types: &mut TypeSection,
+        section: wasmparser::TypeSectionReader<'_>,
+    ) -> Encoded {
+        utils::parse_type_section(self, types, section)?;
+        let places = self.forwarders.iter();
+        let places = places.map(|forwarder| ValType::Ref(reference(forwarder.type_index, false)));
+        types.ty().function(places, []);
+        Ok(())
+    }
+
+    fn parse_import_section(
+        &mut self,
+        imports: &mut ImportSection,
+        section: wasmparser::ImportSectionReader<'_>,
+    ) -> Encoded {
+        for (place, import) in section.into_imports().enumerate() {
+            if !self.goes[place] {
+                self.parse_import(imports, import?)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn parse_function_section(
+        &mut self,
+        functions: &mut FunctionSection,
+        section: wasmparser::FunctionSectionReader<'_>,
+    ) -> Encoded {
+        for forwarder in &self.forwarders {
+            functions.function(forwarder.type_index);
+        }
+        utils::parse_function_section(self, functions, section)?;
+        functions.function(self.types);
+        Ok(())
+    }
+
+    fn parse_global_section(
+        &mut self,
+        globals: &mut GlobalSection,
+        section: wasmparser::GlobalSectionReader<'_>,
+    ) -> Encoded {
+        utils::parse_global_section(self, globals, section)?;
+        self.add_globals(globals);
+        Ok(())
+    }
+
+    fn intersperse_section_hook(
+        &mut self,
+        module: &mut Module,
+        _after: Option<SectionId>,
+        before: Option<SectionId>,
+    ) -> Encoded {
+        // Where the module has none of its own, they come before the first section that comes behind them.
+        let is_behind = !matches!(
+            before,
+            Some(
+                SectionId::Type
+                    | SectionId::Import
+                    | SectionId::Function
+                    | SectionId::Table
+                    | SectionId::Memory
+                    | SectionId::Tag
+                    | SectionId::Global
+            )
+        );
+        if is_behind && !std::mem::replace(&mut self.has_globals, true) {
+            let mut globals = GlobalSection::new();
+            self.add_globals(&mut globals);
+            module.section(&globals);
+        }
+        Ok(())
+    }
+
+    fn parse_export_section(
+        &mut self,
+        exports: &mut ExportSection,
+        section: wasmparser::ExportSectionReader<'_>,
+    ) -> Encoded {
+        for export in section {
+            let export = export?;
+            if self.exports.is_none_or(|kept| kept.contains(export.name)) {
+                self.parse_export(exports, export)?;
+            }
+        }
+        exports.export(SET, ExportKind::Func, self.functions_count);
+        Ok(())
+    }
+
+    fn parse_code_section(
+        &mut self,
+        code: &mut CodeSection,
+        section: wasmparser::CodeSectionReader<'_>,
+    ) -> Encoded {
+        let mut set = Function::new([]);
+        for (index, forwarder) in (0..).zip(&self.forwarders) {
+            let mut function = Function::new([]);
+            let mut instructions = function.instructions();
+            for parameter in 0..forwarder.parameters {
+                instructions.local_get(parameter);
+            }
+            instructions
+                .global_get(forwarder.global)
+                .call_ref(forwarder.type_index)
+                .end();
+            code.function(&function);
+            set.instructions()
+                .local_get(index)
+                .global_set(forwarder.global);
+        }
+        utils::parse_code_section(self, code, section)?;
+        set.instructions().end();
+        code.function(&set);
+        Ok(())
+    }
+}
+
+/// A reference to a function of this type.
+pub(super) fn reference(type_index: u32, nullable: bool) -> RefType {
+    RefType {
+        nullable,
+        heap_type: HeapType::Concrete(type_index),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wasmtime::{Engine, Extern, Instance, Module, Store, Val};
+
+    use super::*;
+
+    /// Imports that stay stand before, between and behind those that go; functions are named in every way that there is.
+    const MODULE: &str = r#"(module
+        (type $unary (func (param i32) (result i32)))
+        (import "host" "stays-first" (func $stays_first (type $unary)))
+        (import "shim" "double" (func $double (type $unary)))
+        (import "host" "memory" (memory 1))
+        (import "host" "stays-last" (func $stays_last (type $unary)))
+        (import "shim" "negate" (func $negate (type $unary)))
+        GLOBALS
+        (table 2 funcref)
+        (elem (i32.const 0) $double $stays_last)
+        (export "negate" (func $negate))
+        (func (export "run") (param i32) (result i32)
+            (call_indirect (type $unary)
+                (call $negate (call $stays_first (call $double (local.get 0))))
+                (i32.const 1)))
+        (func (export "unused")))"#;
+
+    fn owning(text: &str) -> Option<Vec<u8>> {
+        let owned = BTreeSet::from([("shim", "double"), ("shim", "negate"), ("shim", "other")]);
+        let kept = BTreeSet::from(["run", "negate"]);
+        with_own_imports(&wat::parse_str(text).unwrap(), &owned, Some(&kept))
+    }
+
+    /// What `run` makes of 5 once the globals are set.
+    fn run(module: &[u8]) -> i32 {
+        let engine = Engine::default();
+        let mut store = Store::new(&engine, ());
+        let module = Module::new(&engine, module).unwrap();
+        let functions = r#"(module
+            (memory (export "memory") 1)
+            (func (export "stays-first") (param i32) (result i32) (i32.add (local.get 0) (i32.const 1)))
+            (func (export "stays-last") (param i32) (result i32) (i32.mul (local.get 0) (i32.const 3)))
+            (func (export "double") (param i32) (result i32) (i32.mul (local.get 0) (i32.const 2)))
+            (func (export "negate") (param i32) (result i32) (i32.sub (i32.const 0) (local.get 0))))"#;
+        let functions = Module::new(&engine, functions).unwrap();
+        let functions = Instance::new(&mut store, &functions, &[]).unwrap();
+        let imports: Vec<_> = module.imports().collect();
+        let names: Vec<_> = imports.iter().map(wasmtime::ImportType::name).collect();
+        assert_eq!(names, ["stays-first", "memory", "stays-last"]);
+        let given: Vec<Extern> = names
+            .iter()
+            .map(|name| functions.get_export(&mut store, name).unwrap())
+            .collect();
+        let instance = Instance::new(&mut store, &module, &given).unwrap();
+        assert!(instance.get_func(&mut store, "unused").is_none());
+        let places = ["double", "negate"].map(|name| {
+            let function = functions.get_func(&mut store, name);
+            Val::FuncRef(function)
+        });
+        let set = instance.get_func(&mut store, SET).unwrap();
+        set.call(&mut store, &places, &mut []).unwrap();
+        let negate = instance.get_typed_func::<i32, i32>(&mut store, "negate");
+        assert_eq!(negate.unwrap().call(&mut store, 7).unwrap(), -7);
+        let run = instance.get_typed_func::<i32, i32>(&mut store, "run");
+        run.unwrap().call(&mut store, 5).unwrap()
+    }
+
+    #[test]
+    fn it_does_what_it_did() {
+        for globals in [
+            "",
+            "(global i32 (i32.const 4))",
+            "(global funcref (ref.func $negate))",
+        ] {
+            let module = owning(&MODULE.replace("GLOBALS", globals)).unwrap();
+            assert_eq!(run(&module), -33, "{globals}");
+        }
+    }
+
+    #[test]
+    fn before_the_globals_are_set_it_traps() {
+        let module = owning(
+            &MODULE
+                .replace("GLOBALS", "")
+                .replace("(import \"host\" \"memory\" (memory 1))", ""),
+        );
+        let engine = Engine::default();
+        let mut store = Store::new(&engine, ());
+        let module = Module::new(&engine, module.unwrap()).unwrap();
+        let same = wasmtime::Func::wrap(&mut store, |value: i32| value);
+        let given = [same.into(), same.into()];
+        let instance = Instance::new(&mut store, &module, &given).unwrap();
+        let run = instance.get_typed_func::<i32, i32>(&mut store, "run");
+        let trap = run.unwrap().call(&mut store, 5).unwrap_err();
+        assert_eq!(trap.downcast_ref(), Some(&wasmtime::Trap::NullReference));
+    }
+
+    #[test]
+    fn what_would_not_fit_any_more_stays_as_it_is() {
+        let module = MODULE.replace("GLOBALS", "");
+        assert!(owning(&module).is_some());
+        for (from, to) in [
+            ("(module", "(module (@custom \".debug_line\" \"\")"),
+            ("(module", "(module (type (struct))"),
+            ("\"shim\"", "\"other\""),
+        ] {
+            assert!(owning(&module.replace(from, to)).is_none(), "{to}");
+        }
+    }
+}
