@@ -145,32 +145,29 @@ fn build_host() -> Result<PathBuf> {
         .context("cargo built no binary `wisted`")
 }
 
+/// One by one: built together, those without the standard library would get their dependencies with it.
 fn build_guests(guests: &[Guest]) -> Result<Vec<(Guest, PathBuf)>> {
     add_target()?;
-    let mut arguments = vec!["--target", TARGET];
-    for guest in guests {
-        arguments.extend(["-p", guest.name()]);
-    }
-    let built = cargo_build(&arguments)?;
-    guests
+    let built = guests.iter().map(|&guest| Ok((guest, build_guest(guest)?)));
+    built.collect()
+}
+
+fn build_guest(guest: Guest) -> Result<PathBuf> {
+    let built = cargo_build(&["--target", TARGET, "-p", guest.name()])?;
+    // A library's target has underscores where its package has dashes.
+    let is_of_guest = |message: &&Value| {
+        let name = message["target"]["name"].as_str();
+        name.is_some_and(|name| name.replace('_', "-") == guest.name())
+    };
+    let mut files = built
         .iter()
-        .map(|&guest| {
-            // A library's target has underscores where its package has dashes.
-            let is_of_guest = |message: &&Value| {
-                let name = message["target"]["name"].as_str();
-                name.is_some_and(|name| name.replace('_', "-") == guest.name())
-            };
-            let of_guest = built.iter().filter(is_of_guest);
-            let mut files = of_guest
-                .filter_map(|message| message["filenames"].as_array())
-                .flatten();
-            let wasm = files.find_map(|file| file.as_str().filter(|file| file.ends_with(".wasm")));
-            let wasm = wasm.with_context(|| {
-                format!("cargo built no .wasm file of package {}", guest.name())
-            })?;
-            Ok((guest, PathBuf::from(wasm)))
-        })
-        .collect()
+        .filter(is_of_guest)
+        .filter_map(|message| message["filenames"].as_array())
+        .flatten();
+    let wasm = files.find_map(|file| file.as_str().filter(|file| file.ends_with(".wasm")));
+    let wasm =
+        wasm.with_context(|| format!("cargo built no .wasm file of package {}", guest.name()))?;
+    Ok(PathBuf::from(wasm))
 }
 
 /// Adds the guests' target to the workspace's toolchain. Without rustup there is nothing to add, and cargo will tell

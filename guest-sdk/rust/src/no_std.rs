@@ -9,6 +9,9 @@
 /// A panic is logged as an error, up to 512 bytes of it, and traps. The global allocator is the one of the feature `allocator`;
 /// without that feature the guest declares its own.
 ///
+/// Nothing that the guest depends on may link the standard library. Cargo unifies features: build it by itself, not together with
+/// guests that have it (`cargo build -p echo`, as `wisted build` does).
+///
 /// ```ignore (an attribute of the crate)
 /// #![no_std]
 ///
