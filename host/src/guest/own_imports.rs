@@ -1,7 +1,6 @@
 //! A core module that calls through its own globals what it imported by way of a shim ([`rewire`](super::rewire) says why). Knows
 //! modules in the binary format, not what instantiates them.
 
-use std::collections::BTreeSet;
 use std::convert::Infallible;
 
 use wasm_encoder::reencode::{Error, Reencode, utils};
@@ -17,47 +16,48 @@ pub(super) const SET: &str = "wisted:set-imports";
 /// An import of functions by name: module, name.
 pub(super) type ImportName<'a> = (&'a str, &'a str);
 
-/// The module with functions and globals of its own for the imports of these names. Of what it exports it keeps these names, all where
-/// there are none.
+/// A module with imports of its own.
+#[derive(Debug)]
+pub(super) struct OwnImports {
+    pub module: Vec<u8>,
+    /// The places of these imports, in the order of [`SET`]'s parameters.
+    pub places: Vec<usize>,
+}
+
+/// The module with functions and globals of its own for the imported functions that have a place. What it exports is kept where
+/// `is_taken` says so of its name.
 ///
-/// `None` if it cannot be done, or if debug information would no longer fit the code.
+/// `None` if there are no such imports, if it cannot be done, or if debug information would no longer fit the code.
 pub(super) fn with_own_imports(
     module: &[u8],
-    owned: &BTreeSet<ImportName>,
-    exports: Option<&BTreeSet<&str>>,
-) -> Option<Vec<u8>> {
+    place_of: impl Fn(ImportName) -> Option<usize>,
+    is_taken: impl Fn(&str) -> bool,
+) -> Option<OwnImports> {
     let mut owning = Owning {
-        exports,
-        ..Owning::default()
+        is_taken,
+        functions: Vec::new(),
+        goes: Vec::new(),
+        forwarders: Vec::new(),
+        types: 0,
+        functions_count: 0,
+        has_globals: false,
     };
-    owning.read(module, owned)?;
+    owning.read(module, place_of)?;
     let mut written = Module::new();
     owning
         .parse_core_module(&mut written, Parser::new(0), module)
         .ok()?;
-    Some(written.finish())
-}
-
-/// The imported functions of a module, in their order.
-pub(super) fn imported_functions(module: &[u8]) -> Option<Vec<ImportName<'_>>> {
-    let mut functions = Vec::new();
-    for payload in Parser::new(0).parse_all(module) {
-        if let Payload::ImportSection(section) = payload.ok()? {
-            for import in section.into_imports() {
-                let import = import.ok()?;
-                if let TypeRef::Func(_) = import.ty {
-                    functions.push((import.module, import.name));
-                }
-            }
-            break;
-        }
-    }
-    Some(functions)
+    let places = owning.forwarders.iter().map(|forwarder| forwarder.place);
+    Some(OwnImports {
+        module: written.finish(),
+        places: places.collect(),
+    })
 }
 
 /// A function in an import's place.
 #[derive(Debug)]
 struct Forwarder {
+    place: usize,
     /// Its type, which is the import's, as an index.
     type_index: u32,
     parameters: u32,
@@ -65,8 +65,8 @@ struct Forwarder {
     global: u32,
 }
 
-#[derive(Default)]
-struct Owning<'a> {
+struct Owning<T> {
+    is_taken: T,
     /// Where each imported function is now. Those that stay imports come first, then the others in the same order; so no
     /// function behind them moves.
     functions: Vec<u32>,
@@ -77,11 +77,14 @@ struct Owning<'a> {
     /// All functions there were.
     functions_count: u32,
     has_globals: bool,
-    exports: Option<&'a BTreeSet<&'a str>>,
 }
 
-impl Owning<'_> {
-    fn read(&mut self, module: &[u8], owned: &BTreeSet<ImportName>) -> Option<()> {
+impl<T: Fn(&str) -> bool> Owning<T> {
+    fn read(
+        &mut self,
+        module: &[u8],
+        place_of: impl Fn(ImportName) -> Option<usize>,
+    ) -> Option<()> {
         let mut parameters = Vec::new();
         let mut functions = Vec::new();
         let mut globals = 0;
@@ -97,17 +100,18 @@ impl Owning<'_> {
                         let import = import.ok()?;
                         let is_owned = match import.ty {
                             TypeRef::Func(type_index) => {
-                                let is_owned = owned.contains(&(import.module, import.name));
-                                if is_owned {
+                                let place = place_of((import.module, import.name));
+                                if let Some(place) = place {
                                     self.forwarders.push(Forwarder {
+                                        place,
                                         type_index,
                                         parameters: *parameters
                                             .get(usize::try_from(type_index).ok()?)?,
                                         global: 0,
                                     });
                                 }
-                                functions.push(is_owned);
-                                is_owned
+                                functions.push(place.is_some());
+                                place.is_some()
                             }
                             TypeRef::FuncExact(_) => return None,
                             TypeRef::Global(_) => {
@@ -159,7 +163,7 @@ impl Owning<'_> {
 
 type Encoded = Result<(), Error<Infallible>>;
 
-impl Reencode for Owning<'_> {
+impl<T: Fn(&str) -> bool> Reencode for Owning<T> {
     type Error = Infallible;
 
     fn function_index(&mut self, function: u32) -> Result<u32, Error<Infallible>> {
@@ -250,7 +254,7 @@ impl Reencode for Owning<'_> {
     ) -> Encoded {
         for export in section {
             let export = export?;
-            if self.exports.is_none_or(|kept| kept.contains(export.name)) {
+            if (self.is_taken)(export.name) {
                 self.parse_export(exports, export)?;
             }
         }
@@ -319,9 +323,15 @@ mod tests {
         (func (export "unused")))"#;
 
     fn owning(text: &str) -> Option<Vec<u8>> {
-        let owned = BTreeSet::from([("shim", "double"), ("shim", "negate"), ("shim", "other")]);
-        let kept = BTreeSet::from(["run", "negate"]);
-        with_own_imports(&wat::parse_str(text).unwrap(), &owned, Some(&kept))
+        let place_of = |name: ImportName| match name {
+            ("shim", "double") => Some(7),
+            ("shim", "negate") => Some(3),
+            _ => None,
+        };
+        let is_taken = |name: &str| ["run", "negate"].contains(&name);
+        let own = with_own_imports(&wat::parse_str(text).unwrap(), place_of, is_taken)?;
+        assert_eq!(own.places, [7, 3]);
+        Some(own.module)
     }
 
     /// What `run` makes of 5 once the globals are set.

@@ -1,14 +1,12 @@
 //! The core modules, core instances and core functions of a component, by their indices. Knows the binary format, not what is done
 //! with them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use wasmparser::{
     CanonicalFunction, Chunk, ComponentAlias, ComponentExternalKind, ComponentOuterAliasKind,
     ComponentTypeRef, Export, ExternalKind, Instance, Parser, Payload,
 };
-
-use super::own_imports::ImportName;
 
 /// What a component consists of, as far as this is about.
 #[derive(Default)]
@@ -122,31 +120,47 @@ impl<'a> Parts<'a> {
         Some(())
     }
 
-    /// The only instance of a module, and what it is given: names and instances.
-    pub fn only_instance_of(&self, module: u32) -> Option<(u32, Vec<(&'a str, u32)>)> {
-        let mut found = None;
+    /// Which instance of which module there is, where a module has one only, and what it is given: names and instances.
+    pub fn only_instances(&self) -> BTreeMap<u32, OnlyInstance<'a>> {
+        let mut only = BTreeMap::new();
+        let mut several = BTreeSet::new();
         for (index, instance) in (0..).zip(&self.instances) {
-            if let Instance::Instantiate { module_index, args } = instance
-                && *module_index == module
-            {
+            if let Instance::Instantiate { module_index, args } = instance {
                 let args = args.iter().map(|arg| (arg.name, arg.index)).collect();
-                if found.replace((index, args)).is_some() {
-                    return None;
+                let before = only.insert(*module_index, OnlyInstance { index, args });
+                several.extend(before.map(|_| *module_index));
+            }
+        }
+        only.retain(|module, _| !several.contains(module));
+        only
+    }
+
+    /// The core instances that are given to others as a whole.
+    pub fn given(&self) -> BTreeSet<u32> {
+        let instances = self.instances.iter();
+        let args = instances.filter_map(|instance| match instance {
+            Instance::Instantiate { args, .. } => Some(args.iter().map(|arg| arg.index)),
+            Instance::FromExports(_) => None,
+        });
+        args.flatten().collect()
+    }
+
+    /// The functions of one instance that others export, each under a name: the names that they have in that instance.
+    pub fn exported_from(&self, instance: u32) -> BTreeMap<(u32, &'a str), &'a str> {
+        let mut found = BTreeMap::new();
+        for (index, other) in (0..).zip(&self.instances) {
+            if let Instance::FromExports(exports) = other {
+                for export in exports {
+                    if let Some(name) = self.taken_from(instance, export) {
+                        found.insert((index, export.name), name);
+                    }
                 }
             }
         }
         found
     }
 
-    /// Whether a core instance as a whole is given to others, not only what it exports.
-    pub fn is_given_to_others(&self, given: u32) -> bool {
-        self.instances.iter().any(|instance| match instance {
-            Instance::Instantiate { args, .. } => args.iter().any(|arg| arg.index == given),
-            Instance::FromExports(_) => false,
-        })
-    }
-
-    /// What an instance exports as a function: the name of its export, where the function was taken out of this instance.
+    /// The name of a function in the instance that it was taken out of, if it is this one.
     fn taken_from(&self, instance: u32, export: &Export) -> Option<&'a str> {
         let index = usize::try_from(export.index).ok()?;
         match self.functions.get(index)? {
@@ -158,26 +172,12 @@ impl<'a> Parts<'a> {
             _ => None,
         }
     }
+}
 
-    /// The imports of a module that come from the shim, and the shim's names for them.
-    pub fn imports_from(
-        &self,
-        shim: u32,
-        args: &[(&'a str, u32)],
-    ) -> BTreeMap<ImportName<'a>, &'a str> {
-        let mut found = BTreeMap::new();
-        for (module, given) in args {
-            let given = usize::try_from(*given).ok();
-            if let Some(Instance::FromExports(exports)) =
-                given.and_then(|given| self.instances.get(given))
-            {
-                for export in exports {
-                    if let Some(name) = self.taken_from(shim, export) {
-                        found.insert((*module, export.name), name);
-                    }
-                }
-            }
-        }
-        found
-    }
+/// The only instance of a module.
+#[derive(Debug)]
+pub(super) struct OnlyInstance<'a> {
+    pub index: u32,
+    /// What it is given: names and instances.
+    pub args: BTreeMap<&'a str, u32>,
 }

@@ -14,7 +14,7 @@
 //!
 //! What is not made exactly so stays as it is.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use wasm_encoder::reencode::{Error, Reencode, ReencodeComponent, component_utils as utils};
 use wasm_encoder::{
@@ -24,8 +24,8 @@ use wasm_encoder::{
 use wasmparser::{ComponentAlias, ExternalKind, Instance, Payload};
 
 use super::contract::qualified;
-use super::own_imports::{imported_functions, with_own_imports};
-use super::parts::{CoreFunction, Parts};
+use super::own_imports::{ImportName, with_own_imports};
+use super::parts::{CoreFunction, OnlyInstance, Parts};
 use super::shim::{Handler, MAIN, Shim, TABLE};
 
 /// The handlers that run most: interface, name, and how many parameters their core functions have.
@@ -43,38 +43,11 @@ pub(super) fn rewired(component: &[u8]) -> Option<Vec<u8>> {
 /// A module that imports from the shim.
 #[derive(Debug)]
 struct User {
-    module: u32,
     instance: u32,
     /// The module, with imports of its own.
     rewired: Vec<u8>,
     /// Which of the shim's functions these are, in order.
     places: Vec<usize>,
-}
-
-impl User {
-    /// `None` if the module imports nothing from the shim, or cannot be rewired.
-    fn of(parts: &Parts, module: u32, shim_instance: u32) -> Option<Self> {
-        let bytes = parts.modules.get(usize::try_from(module).ok()?)?;
-        let (instance, args) = parts.only_instance_of(module)?;
-        let from_shim = parts.imports_from(shim_instance, &args);
-        let mut places = Vec::new();
-        for name in imported_functions(bytes)? {
-            if let Some(place) = from_shim.get(&name) {
-                places.push(place.parse().ok()?);
-            }
-        }
-        let taken = parts.aliases.iter();
-        let taken = taken.filter(|(from, ..)| *from == instance);
-        let taken: BTreeSet<_> = taken.map(|(_, _, name)| *name).collect();
-        let exports = (!parts.is_given_to_others(instance)).then_some(&taken);
-        let rewired = with_own_imports(bytes, &from_shim.into_keys().collect(), exports)?;
-        Some(Self {
-            module,
-            instance,
-            rewired,
-            places,
-        })
-    }
 }
 
 /// Which parts of a component have which parts to play, by their indices.
@@ -87,7 +60,8 @@ struct Rewiring {
     fixup_instance: u32,
     /// What the fixup is given.
     given_instance: u32,
-    users: Vec<User>,
+    /// By their modules.
+    users: BTreeMap<u32, User>,
     /// What exports the handlers that are handed on.
     main_instance: Option<u32>,
     handlers: Vec<Handler>,
@@ -99,34 +73,63 @@ impl Rewiring {
         let (shim_module, shim) =
             modules().find_map(|(index, module)| Some((index, Shim::read(module)?)))?;
         let (fixup_module, _) = modules().find(|(_, module)| shim.is_fixed_by(module))?;
-        let (shim_instance, _) = parts.only_instance_of(shim_module)?;
-        let (fixup_instance, given) = parts.only_instance_of(fixup_module)?;
-        let [("", given_instance)] = *given else {
-            return None;
-        };
+        let instances = parts.only_instances();
+        let shim_instance = instances.get(&shim_module)?.index;
+        let fixup = instances.get(&fixup_module)?;
+        let given_instance = *fixup.args.get("")?;
         let is_table = |alias: &&(_, ExternalKind, _)| alias.1 == ExternalKind::Table;
         let tables = parts.aliases.iter().filter(is_table);
         if !tables.eq(&[(shim_instance, ExternalKind::Table, TABLE)])
-            || parts.is_given_to_others(shim_instance)
+            || parts.given().contains(&shim_instance)
         {
             return None;
         }
-        let users = modules().filter(|(index, _)| ![shim_module, fixup_module].contains(index));
-        let users = users.filter_map(|(index, _)| User::of(parts, index, shim_instance));
-        let users = users.filter(|user| user.instance < fixup_instance);
         let mut rewiring = Self {
             shim,
             shim_module,
             shim_instance,
             fixup_module,
-            fixup_instance,
+            fixup_instance: fixup.index,
             given_instance,
-            users: users.collect(),
+            users: BTreeMap::new(),
             main_instance: None,
             handlers: Vec::new(),
         };
+        rewiring.find_users(parts, &instances);
         rewiring.find_handlers(parts);
         Some(rewiring)
+    }
+
+    /// Those that are there before the fixup, and can be rewired.
+    fn find_users(&mut self, parts: &Parts, instances: &BTreeMap<u32, OnlyInstance>) {
+        let from_shim = parts.exported_from(self.shim_instance);
+        let given = parts.given();
+        let taken: BTreeSet<_> = parts
+            .aliases
+            .iter()
+            .map(|(instance, _, name)| (*instance, *name))
+            .collect();
+        for (&module, OnlyInstance { index, args }) in instances {
+            let is_taken = |name: &str| given.contains(index) || taken.contains(&(*index, name));
+            let place_of = |(module, name): ImportName| {
+                let instance = args.get(module)?;
+                from_shim.get(&(*instance, name))?.parse().ok()
+            };
+            let bytes = usize::try_from(module).ok();
+            let bytes = bytes.and_then(|module| parts.modules.get(module));
+            if ![self.shim_module, self.fixup_module].contains(&module)
+                && *index < self.fixup_instance
+                && let Some(bytes) = bytes
+                && let Some(own) = with_own_imports(bytes, place_of, is_taken)
+            {
+                let user = User {
+                    instance: *index,
+                    rewired: own.module,
+                    places: own.places,
+                };
+                self.users.insert(module, user);
+            }
+        }
     }
 
     /// Those that the fixup can hand on: of one instance, which is there before it, and lifted behind it.
@@ -224,10 +227,10 @@ impl Rewiring {
 
     fn write_module(&self, rewired: &mut Component, index: u32, parts: &Parts) -> Option<()> {
         if index == self.fixup_module {
-            let places: Vec<_> = self.users.iter().map(|user| user.places.clone()).collect();
-            rewired.section(&ModuleSection(&self.shim.fixup(&places, &self.handlers)?));
+            let places = self.users.values().map(|user| user.places.as_slice());
+            rewired.section(&ModuleSection(&self.shim.fixup(places, &self.handlers)?));
         } else if index != self.shim_module {
-            let user = self.users.iter().find(|user| user.module == index);
+            let user = self.users.get(&index);
             let module = parts.modules.get(usize::try_from(index).ok()?)?;
             rewired.section(&RawSection {
                 id: wasm_encoder::ComponentSectionId::CoreModule.into(),
@@ -263,7 +266,7 @@ impl Rewiring {
             }
             Instance::Instantiate { module_index, .. } if index == self.fixup_instance => {
                 let given = std::iter::once((String::new(), self.given_instance));
-                let users = self.users.iter().enumerate();
+                let users = self.users.values().enumerate();
                 let users = users.map(|(number, user)| (number.to_string(), user.instance));
                 let main = self.main_instance.map(|main| (MAIN.to_owned(), main));
                 let args = given.chain(users).chain(main);
@@ -481,5 +484,49 @@ mod tests {
                 rewired(&damaged);
             }
         }
+    }
+
+    /// Were each module asked for anew what it is given, this would take minutes.
+    #[test]
+    fn many_modules_that_are_given_much_take_no_long_time() {
+        const MANY: usize = 900;
+        const MODULES: usize = 200;
+        let exports: String = (0..MANY)
+            .map(|number| format!("(export \"f{number}\" (func $f))"))
+            .collect();
+        let args: String = (0..MANY)
+            .map(|number| format!("(with \"a{number}\" (instance $e))"))
+            .collect();
+        let user = format!(
+            "(core module (import \"a1\" \"f2\" (func)) (func (export \"run\") (call 0)))
+             (core instance (instantiate USER {args}))"
+        );
+        let users: String = (0..MODULES)
+            .map(|number| user.replace("USER", &(number + 2).to_string()))
+            .collect();
+        let component = format!(
+            "(component
+                (core module $shim
+                    (type (func)) (table 1 1 funcref)
+                    (export \"0\" (func 0)) (export \"$imports\" (table 0))
+                    (func (type 0) i32.const 0 call_indirect (type 0)))
+                (core module $fixup
+                    (type (func)) (import \"\" \"0\" (func (type 0)))
+                    (import \"\" \"$imports\" (table 1 1 funcref))
+                    (elem (i32.const 0) func 0))
+                (core instance $s (instantiate $shim))
+                (alias core export $s \"0\" (core func $f))
+                (core instance $e {exports})
+                {users}
+                (alias core export $s \"$imports\" (core table $t))
+                (alias core export 2 \"run\" (core func $run))
+                (core instance $g (export \"0\" (func $run)) (export \"$imports\" (table $t)))
+                (core instance (instantiate $fixup (with \"\" (instance $g)))))"
+        );
+        let bytes = wat::parse_str(component).unwrap();
+        let rewiring = Rewiring::of(&Parts::read(&bytes).unwrap()).unwrap();
+        assert_eq!(rewiring.users.len(), MODULES);
+        let rewired = rewired(&bytes).unwrap();
+        Component::from_binary(&Engine::default(), &rewired).unwrap();
     }
 }

@@ -131,7 +131,11 @@ impl Shim {
 
     /// The fixup in its rewired form: when it starts it hands what it imports to modules with imports of their own, each of which
     /// it knows by its number and gives the functions of these numbers; and it hands handlers on as exports.
-    pub fn fixup(&self, users: &[Vec<usize>], handlers: &[Handler]) -> Option<Module> {
+    pub fn fixup<'a>(
+        &self,
+        users: impl Iterator<Item = &'a [usize]>,
+        handlers: &[Handler],
+    ) -> Option<Module> {
         let mut types = TypeSection::new();
         let mut imports = ImportSection::new();
         let mut exports = ExportSection::new();
@@ -144,7 +148,7 @@ impl Shim {
             imports.import("", &name, EntityType::Function(*type_index));
         }
         let functions = imports.len();
-        for (number, places) in users.iter().enumerate() {
+        for (number, places) in users.enumerate() {
             let mut parameters = Vec::new();
             for place in places {
                 let (type_index, _) = self.function(*place)?;
