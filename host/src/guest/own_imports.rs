@@ -87,7 +87,7 @@ impl<T: Fn(&str) -> bool> Owning<T> {
     ) -> Option<()> {
         let mut parameters = Vec::new();
         let mut functions = Vec::new();
-        let mut globals = 0;
+        let mut globals = 0_u32;
         for payload in Parser::new(0).parse_all(module) {
             match payload.ok()? {
                 Payload::TypeSection(section) => {
@@ -123,9 +123,9 @@ impl<T: Fn(&str) -> bool> Owning<T> {
                         self.goes.push(is_owned);
                     }
                 }
-                Payload::FunctionSection(section) => self.functions_count += section.count(),
+                Payload::FunctionSection(section) => self.functions_count = section.count(),
                 Payload::GlobalSection(section) => {
-                    globals += section.count();
+                    globals = globals.checked_add(section.count())?;
                     self.has_globals = true;
                 }
                 Payload::CustomSection(section) if section.name().starts_with(".debug_") => {
@@ -135,12 +135,12 @@ impl<T: Fn(&str) -> bool> Owning<T> {
             }
         }
         self.types = u32::try_from(parameters.len()).ok()?;
-        for (global, forwarder) in (globals..).zip(&mut self.forwarders) {
+        let own = u32::try_from(self.forwarders.len()).ok()?;
+        for (global, forwarder) in (globals..globals.checked_add(own)?).zip(&mut self.forwarders) {
             forwarder.global = global;
         }
-        let own = u32::try_from(self.forwarders.len()).ok()?;
         let imported = u32::try_from(functions.len()).ok()?;
-        self.functions_count += imported;
+        self.functions_count = self.functions_count.checked_add(imported)?;
         let (mut kept, mut owned) = (0.., imported - own..);
         let places = functions.iter();
         let places = places.map(|is_owned| if *is_owned { owned.next() } else { kept.next() });
@@ -396,6 +396,26 @@ mod tests {
         let run = instance.get_typed_func::<i32, i32>(&mut store, "run");
         let trap = run.unwrap().call(&mut store, 5).unwrap_err();
         assert_eq!(trap.downcast_ref(), Some(&wasmtime::Trap::NullReference));
+    }
+
+    #[test]
+    fn counts_that_cannot_be_do_no_harm() {
+        let module = wat::parse_str(MODULE.replace("GLOBALS", "(global i32 (i32.const 4))"));
+        let module = module.unwrap();
+        for payload in Parser::new(0).parse_all(&module) {
+            let payload = payload.unwrap();
+            if let Payload::FunctionSection(_) | Payload::GlobalSection(_) = payload {
+                let (id, range) = payload.as_section().unwrap();
+                let mut damaged = module[..range.start].to_vec();
+                // The section's size is one byte before it, and its count becomes the largest there is.
+                assert_eq!(damaged[range.start - 2], id);
+                damaged.truncate(range.start - 1);
+                damaged.extend([5, 0xff, 0xff, 0xff, 0xff, 0x0f]);
+                damaged.extend(&module[range.end..]);
+                let own = with_own_imports(&damaged, |_| Some(0), |_| true);
+                assert!(own.is_none());
+            }
+        }
     }
 
     #[test]
