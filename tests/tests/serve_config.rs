@@ -338,7 +338,7 @@ fn a_component_that_begins_with_more_memory_than_its_service_may_have_is_found()
         "wisted.toml",
         format!(
             "[services.large]\ncomponent = \"{0}\"\nlisten = \"tcp:127.0.0.1:0\"\n\
-             [services.small]\ncomponent = \"{0}\"\nlisten = \"tcp:127.0.0.1:0\"\nlimits.memory_max = \"1MiB\"\n",
+             [services.small]\ncomponent = \"{0}\"\nlisten = \"tcp:127.0.0.1:0\"\nlimits.memory_max = \"512KiB\"\n",
             component.display()
         ),
     );
@@ -346,7 +346,7 @@ fn a_component_that_begins_with_more_memory_than_its_service_may_have_is_found()
     assert_eq!(code, Some(1), "{said}");
     assert!(
         said.contains("more memory from the start")
-            && said.contains("1114112 bytes, above 1048576")
+            && said.contains("1048576 bytes, above 524288")
             && said.contains("`memory_max` in its limits")
             && said.contains("wisted.toml:5:")
             && said.contains("1 problem"),
