@@ -65,8 +65,7 @@ fn an_idle_echo_takes_one_page_of_memory() {
     let connect = |count| {
         let connected = (0..count).map(|_| {
             let mut client = host.connect();
-            client.send([b'x'; 64]);
-            assert_eq!(client.receive(64), [b'x'; 64]);
+            client.check_echo([b'x'; 64]);
             client
         });
         connected.collect::<Vec<_>>()

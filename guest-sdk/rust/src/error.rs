@@ -3,8 +3,7 @@
 
 use crate::CloseReason;
 use alloc::borrow::ToOwned;
-use alloc::string::String;
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 use core::fmt;
 
 /// Why a [`Deferred`](crate::Deferred) has no value.

@@ -6,7 +6,8 @@ use std::convert::Infallible;
 use wasm_encoder::reencode::{Error, Reencode, utils};
 use wasm_encoder::{
     CodeSection, ConstExpr, ExportKind, ExportSection, Function, FunctionSection, GlobalSection,
-    GlobalType, HeapType, ImportSection, Module, RefType, SectionId, TypeSection, ValType,
+    GlobalType, HeapType, ImportSection, InstructionSink, Module, RefType, SectionId, TypeSection,
+    ValType,
 };
 use wasmparser::{Parser, Payload, TypeRef};
 
@@ -60,7 +61,7 @@ struct Forwarder {
     place: usize,
     /// Its type, which is the import's, as an index.
     type_index: u32,
-    parameters: u32,
+    parameters: usize,
     /// The global through which it calls.
     global: u32,
 }
@@ -92,7 +93,7 @@ impl<T: Fn(&str) -> bool> Owning<T> {
             match payload.ok()? {
                 Payload::TypeSection(section) => {
                     for ty in section.into_iter_err_on_gc_types() {
-                        parameters.push(u32::try_from(ty.ok()?.params().len()).ok()?);
+                        parameters.push(ty.ok()?.params().len());
                     }
                 }
                 Payload::ImportSection(section) => {
@@ -269,16 +270,11 @@ impl<T: Fn(&str) -> bool> Reencode for Owning<T> {
     ) -> Encoded {
         let mut set = Function::new([]);
         for (index, forwarder) in (0..).zip(&self.forwarders) {
-            let mut function = Function::new([]);
-            let mut instructions = function.instructions();
-            for parameter in 0..forwarder.parameters {
-                instructions.local_get(parameter);
-            }
-            instructions
-                .global_get(forwarder.global)
-                .call_ref(forwarder.type_index)
-                .end();
-            code.function(&function);
+            code.function(&forwarding(forwarder.parameters, |instructions| {
+                instructions
+                    .global_get(forwarder.global)
+                    .call_ref(forwarder.type_index);
+            }));
             set.instructions()
                 .local_get(index)
                 .global_set(forwarder.global);
@@ -288,6 +284,18 @@ impl<T: Fn(&str) -> bool> Reencode for Owning<T> {
         code.function(&set);
         Ok(())
     }
+}
+
+/// A function that hands its parameters on, by the way in which it calls.
+pub(super) fn forwarding(parameters: usize, call: impl FnOnce(&mut InstructionSink)) -> Function {
+    let mut function = Function::new([]);
+    let mut instructions = function.instructions();
+    for parameter in (0..).take(parameters) {
+        instructions.local_get(parameter);
+    }
+    call(&mut instructions);
+    instructions.end();
+    function
 }
 
 /// A reference to a function of this type.

@@ -14,21 +14,20 @@ pub(super) struct Parts<'a> {
     pub sections: Vec<Payload<'a>>,
     pub modules: Vec<&'a [u8]>,
     pub instances: Vec<Instance<'a>>,
-    /// What is taken out of core instances, of whatever kind.
-    pub aliases: Vec<(u32, ExternalKind, &'a str)>,
-    pub functions: Vec<CoreFunction<'a>>,
+    /// What is taken out of core instances.
+    pub aliases: Vec<CoreAlias<'a>>,
+    /// For each core function its place among these; none for what the canonical ABI makes.
+    functions: Vec<Option<usize>>,
 }
 
-pub(super) enum CoreFunction<'a> {
-    /// Taken out of an instance.
-    Alias {
-        instance: u32,
-        name: &'a str,
-        /// How many core instances there are before it.
-        instances: usize,
-    },
-    /// Made by the canonical ABI.
-    Canonical,
+/// What is taken out of a core instance.
+#[derive(Clone, Copy)]
+pub(super) struct CoreAlias<'a> {
+    pub instance: u32,
+    pub kind: ExternalKind,
+    pub name: &'a str,
+    /// How many core instances there are before it.
+    pub instances: usize,
 }
 
 impl<'a> Parts<'a> {
@@ -66,7 +65,7 @@ impl<'a> Parts<'a> {
                 Payload::ComponentCanonicalSection(section) => {
                     for function in section.clone() {
                         if !matches!(function.ok()?, CanonicalFunction::Lift { .. }) {
-                            parts.functions.push(CoreFunction::Canonical);
+                            parts.functions.push(None);
                         }
                     }
                 }
@@ -98,14 +97,15 @@ impl<'a> Parts<'a> {
                 instance_index: instance,
                 name,
             } => {
-                self.aliases.push((instance, kind, name));
                 if kind == ExternalKind::Func {
-                    self.functions.push(CoreFunction::Alias {
-                        instance,
-                        name,
-                        instances: self.instances.len(),
-                    });
+                    self.functions.push(Some(self.aliases.len()));
                 }
+                self.aliases.push(CoreAlias {
+                    instance,
+                    kind,
+                    name,
+                    instances: self.instances.len(),
+                });
             }
             ComponentAlias::InstanceExport {
                 kind: ComponentExternalKind::Module,
@@ -160,17 +160,19 @@ impl<'a> Parts<'a> {
         found
     }
 
+    /// The core functions in order: how each was taken out of an instance, if it was.
+    pub fn functions(&self) -> impl Iterator<Item = Option<&CoreAlias<'a>>> {
+        self.functions
+            .iter()
+            .map(|alias| self.aliases.get((*alias)?))
+    }
+
     /// The name of a function in the instance that it was taken out of, if it is this one.
     fn taken_from(&self, instance: u32, export: &Export) -> Option<&'a str> {
-        let index = usize::try_from(export.index).ok()?;
-        match self.functions.get(index)? {
-            CoreFunction::Alias {
-                instance: from,
-                name,
-                ..
-            } if export.kind == ExternalKind::Func && *from == instance => Some(name),
-            _ => None,
-        }
+        let alias = *self.functions.get(usize::try_from(export.index).ok()?)?;
+        let alias = self.aliases.get(alias?)?;
+        let is_its = export.kind == ExternalKind::Func && alias.instance == instance;
+        is_its.then_some(alias.name)
     }
 }
 

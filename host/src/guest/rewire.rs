@@ -25,7 +25,7 @@ use wasmparser::{ComponentAlias, ExternalKind, Instance, Payload};
 
 use super::contract::qualified;
 use super::own_imports::{ImportName, with_own_imports};
-use super::parts::{CoreFunction, OnlyInstance, Parts};
+use super::parts::{OnlyInstance, Parts};
 use super::shim::{Handler, MAIN, Shim, TABLE};
 
 /// The handlers that run most: interface, name, and how many parameters their core functions have.
@@ -77,10 +77,13 @@ impl Rewiring {
         let shim_instance = instances.get(&shim_module)?.index;
         let fixup = instances.get(&fixup_module)?;
         let given_instance = *fixup.args.get("")?;
-        let is_table = |alias: &&(_, ExternalKind, _)| alias.1 == ExternalKind::Table;
-        let tables = parts.aliases.iter().filter(is_table);
-        if !tables.eq(&[(shim_instance, ExternalKind::Table, TABLE)])
-            || parts.given().contains(&shim_instance)
+        let given = parts.given();
+        let tables = parts.aliases.iter();
+        let tables = tables.filter(|alias| alias.kind == ExternalKind::Table);
+        if !tables
+            .map(|table| (table.instance, table.name))
+            .eq([(shim_instance, TABLE)])
+            || given.contains(&shim_instance)
         {
             return None;
         }
@@ -95,20 +98,21 @@ impl Rewiring {
             main_instance: None,
             handlers: Vec::new(),
         };
-        rewiring.find_users(parts, &instances);
+        rewiring.find_users(parts, &instances, &given);
         rewiring.find_handlers(parts);
         Some(rewiring)
     }
 
     /// Those that are there before the fixup, and can be rewired.
-    fn find_users(&mut self, parts: &Parts, instances: &BTreeMap<u32, OnlyInstance>) {
+    fn find_users(
+        &mut self,
+        parts: &Parts,
+        instances: &BTreeMap<u32, OnlyInstance>,
+        given: &BTreeSet<u32>,
+    ) {
         let from_shim = parts.exported_from(self.shim_instance);
-        let given = parts.given();
-        let taken: BTreeSet<_> = parts
-            .aliases
-            .iter()
-            .map(|(instance, _, name)| (*instance, *name))
-            .collect();
+        let taken = parts.aliases.iter();
+        let taken: BTreeSet<_> = taken.map(|alias| (alias.instance, alias.name)).collect();
         for (&module, OnlyInstance { index, args }) in instances {
             let is_taken = |name: &str| given.contains(index) || taken.contains(&(*index, name));
             let place_of = |(module, name): ImportName| {
@@ -136,21 +140,14 @@ impl Rewiring {
     fn find_handlers(&mut self, parts: &Parts) {
         for (interface, name, parameters) in OFTEN_CALLED {
             let handler = format!("{}#{name}", qualified(interface));
-            let found = parts.functions.iter().find_map(|function| match function {
-                CoreFunction::Alias {
-                    instance,
-                    name,
-                    instances,
-                } if *name == handler => Some((*instance, *instances)),
-                _ => None,
-            });
-            let Some((instance, instances)) = found else {
+            let mut functions = parts.functions().flatten();
+            let Some(found) = functions.find(|alias| alias.name == handler) else {
                 continue;
             };
-            let main = self.main_instance.unwrap_or(instance);
+            let main = self.main_instance.unwrap_or(found.instance);
             let is_behind =
-                usize::try_from(self.fixup_instance).is_ok_and(|fixup| fixup < instances);
-            if instance == main && main < self.fixup_instance && is_behind {
+                usize::try_from(self.fixup_instance).is_ok_and(|fixup| fixup < found.instances);
+            if found.instance == main && main < self.fixup_instance && is_behind {
                 self.main_instance = Some(main);
                 self.handlers.push(Handler {
                     name: handler,
@@ -214,8 +211,8 @@ impl Rewiring {
 
     fn renumbered(&self, parts: &Parts) -> Renumbered {
         let mut next = 0..;
-        let functions = parts.functions.iter().map(|function| match function {
-            CoreFunction::Alias { instance, .. } if *instance == self.shim_instance => None,
+        let functions = parts.functions().map(|alias| match alias {
+            Some(alias) if alias.instance == self.shim_instance => None,
             _ => next.next(),
         });
         Renumbered {
@@ -445,8 +442,8 @@ mod tests {
         let rewired_bytes = rewired(&bytes).unwrap();
         let parts = Parts::read(&rewired_bytes).unwrap();
         let fixup = rewiring.fixup_instance - 1;
-        let handed_on = parts.aliases.iter().filter(|(from, ..)| *from == fixup);
-        let names: Vec<_> = handed_on.map(|(_, _, name)| *name).collect();
+        let handed_on = parts.aliases.iter().filter(|alias| alias.instance == fixup);
+        let names: Vec<_> = handed_on.map(|alias| alias.name).collect();
         assert_eq!(
             names,
             [

@@ -4,12 +4,11 @@
 use wasm_encoder::reencode::{Reencode, RoundtripReencoder};
 use wasm_encoder::{
     CodeSection, ElementSection, Elements, EntityType, ExportKind, ExportSection, FuncType,
-    Function, FunctionSection, ImportSection, InstructionSink, Module, StartSection, TypeSection,
-    ValType,
+    Function, FunctionSection, ImportSection, Module, StartSection, TypeSection, ValType,
 };
 use wasmparser::{ElementItems, ElementKind, ExternalKind, Operator, Parser, Payload, TypeRef};
 
-use super::own_imports::{SET, reference};
+use super::own_imports::{SET, forwarding, reference};
 
 /// What the shim exports its table as.
 pub(super) const TABLE: &str = "$imports";
@@ -210,18 +209,6 @@ fn check_segment(element: &wasmparser::Element, functions: usize) -> Option<()> 
     };
     let items: Vec<_> = items.clone().into_iter().collect::<Result<_, _>>().ok()?;
     check(items.len() == functions && (0..).zip(items).all(|(place, item)| place == item))
-}
-
-/// A function that hands its parameters on, by the way in which it calls.
-fn forwarding(parameters: usize, call: impl FnOnce(&mut InstructionSink)) -> Function {
-    let mut function = Function::new([]);
-    let mut instructions = function.instructions();
-    for parameter in (0..).take(parameters) {
-        instructions.local_get(parameter);
-    }
-    call(&mut instructions);
-    instructions.end();
-    function
 }
 
 fn function_types(section: wasmparser::TypeSectionReader) -> Option<Vec<FuncType>> {
