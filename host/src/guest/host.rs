@@ -39,10 +39,6 @@ const TABLES_PER_COMPONENT_MAX: u32 = 16;
 const TABLES_PER_INSTANCE: u32 = 3;
 /// Metadata of one instance, in bytes.
 const INSTANCE_MAX_BYTES: usize = 1 << 20;
-/// What a slot of the pool keeps of its last instance's memory, zeroed, in bytes: the next one then needs no page faults, and no
-/// system call gives memory back. Only where the kernel tells which pages were touched (Linux 6.7, PAGEMAP_SCAN): otherwise
-/// so much would be zeroed, and so made resident, for every instance.
-const KEPT_RESIDENT_BYTES: usize = 256 << 10;
 /// The guest's part of a fiber's stack, in bytes; beyond it the guest traps.
 const WASM_STACK_MAX_BYTES: usize = 512 << 10;
 /// A fiber's whole stack: the guest's part and what our imports need on top of it.
@@ -158,13 +154,10 @@ fn config(pool: &PoolSize) -> Config {
         .max_component_instance_size(INSTANCE_MAX_BYTES)
         .max_core_instance_size(INSTANCE_MAX_BYTES)
         .table_elements(pool.table_max_elements)
-        .max_memory_size(pool.memory_max_bytes);
-    if PoolingAllocationConfig::is_pagemap_scan_available() {
-        pooling
-            .pagemap_scan(Enabled::Yes)
-            .linear_memory_keep_resident(KEPT_RESIDENT_BYTES)
-            .table_keep_resident(KEPT_RESIDENT_BYTES);
-    }
+        .max_memory_size(pool.memory_max_bytes)
+        // With it, what the system had swapped out, or was about to move, when an instance ended would be the next one's
+        // (mended in wasmtime 50, where it costs more than it saves; docs/performance.md).
+        .pagemap_scan(Enabled::No);
     let mut config = Config::new();
     config
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pooling))
@@ -204,6 +197,45 @@ mod tests {
             .each_mut()
             .map(|store| linker.instantiate(store, &component).is_ok());
         assert_eq!(fits, [true, true, false]);
+    }
+
+    /// Neither in memory nor swapped out: whoever is given its place afterwards would find it there.
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn what_an_instance_wrote_is_gone_with_it() {
+        let engine = Engine::new(&config(&PoolSize {
+            instances_max: 1,
+            stacks_max: 0,
+            memory_max_bytes: 1 << 20,
+            table_max_elements: 1,
+            memory_images: false,
+        }))
+        .unwrap();
+        let module =
+            wasmtime::Module::new(&engine, r#"(module (memory (export "memory") 2))"#).unwrap();
+        let mut store = wasmtime::Store::new(&engine, ());
+        let instance = wasmtime::Instance::new(&mut store, &module, &[]).unwrap();
+        let memory = instance.get_memory(&mut store, "memory").unwrap();
+        let written = 70_000;
+        memory.data_mut(&mut store)[written] = 1;
+        let place = memory.data_ptr(&store).addr() + written;
+        assert!(has_contents(place));
+        drop(store);
+        assert!(!has_contents(place));
+    }
+
+    /// Whether the page at an address of this process is in memory or swapped out (proc_pid_pagemap(5)).
+    #[cfg(target_os = "linux")]
+    fn has_contents(address: usize) -> bool {
+        use std::os::unix::fs::FileExt;
+
+        const PRESENT: u64 = 1 << 63;
+        const SWAPPED: u64 = 1 << 62;
+        let page = address / rustix::param::page_size();
+        let mut entry = [0; 8];
+        let pagemap = std::fs::File::open("/proc/self/pagemap").unwrap();
+        pagemap.read_exact_at(&mut entry, page as u64 * 8).unwrap();
+        u64::from_ne_bytes(entry) & (PRESENT | SWAPPED) != 0
     }
 
     #[test]
