@@ -55,24 +55,3 @@ fn a_panic_while_a_panic_is_displayed_ends_all_the_same() {
 fn an_allocation_that_fails_says_how_large_it_was() {
     ends("allocate 4000000", &["memory allocation of 4000000 bytes"]);
 }
-
-#[test]
-fn an_idle_echo_takes_one_page_of_memory() {
-    const CONNECTIONS: u64 = 500;
-    // One page and what the host has for it; RSS is counted to some 0.5 KiB for each of so many.
-    const EACH_MAX_BYTES: u64 = 17 << 10;
-    let host = Host::run("echo").flag("--reactors", "1").start();
-    let connect = |count| {
-        let connected = (0..count).map(|_| {
-            let mut client = host.connect();
-            client.check_echo([b'x'; 64]);
-            client
-        });
-        connected.collect::<Vec<_>>()
-    };
-    let _first = connect(100);
-    let before = host.memory_bytes();
-    let _others = connect(CONNECTIONS);
-    let each = (host.memory_bytes() - before) / CONNECTIONS;
-    assert!(each < EACH_MAX_BYTES, "{each} bytes");
-}
