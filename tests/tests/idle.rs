@@ -43,7 +43,6 @@ fn rust_takes_one_page() {
     each_takes_less_than(17, Host::run("echo"));
 }
 
-/// One page, and a table's.
 #[test]
 fn c_takes_one_page() {
     built_echo_takes_less_than(20, "c");
