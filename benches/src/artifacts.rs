@@ -89,16 +89,8 @@ impl Artifacts {
             Some(path) => existing(PathBuf::from(path), "WISTED_BIN")?,
             None => build_host()?,
         });
-        artifacts.guests = match std::env::var_os("WISTED_GUESTS") {
-            Some(folder) => guests
-                .iter()
-                .map(|&guest| {
-                    let path = Path::new(&folder).join(format!("{}.wasm", guest.name()));
-                    Ok((guest, existing(path, "WISTED_GUESTS")?))
-                })
-                .collect::<Result<_>>()?,
-            None => build_guests(guests)?,
-        };
+        let components = guests.iter().map(|&guest| Ok((guest, component(guest)?)));
+        artifacts.guests = components.collect::<Result<_>>()?;
         Ok(artifacts)
     }
 
@@ -145,14 +137,20 @@ fn build_host() -> Result<PathBuf> {
         .context("cargo built no binary `wisted`")
 }
 
-/// One by one: built together, those without the standard library would get their dependencies with it.
-fn build_guests(guests: &[Guest]) -> Result<Vec<(Guest, PathBuf)>> {
-    add_target()?;
-    let built = guests.iter().map(|&guest| Ok((guest, build_guest(guest)?)));
-    built.collect()
+/// A guest's component: from the folder `WISTED_GUESTS`, or built. One by one: built together, those without the standard
+/// library would get their dependencies with it.
+pub fn component(guest: Guest) -> Result<PathBuf> {
+    match std::env::var_os("WISTED_GUESTS") {
+        Some(folder) => {
+            let file = Path::new(&folder).join(format!("{}.wasm", guest.name()));
+            existing(file, "WISTED_GUESTS")
+        }
+        None => build_guest(guest),
+    }
 }
 
 fn build_guest(guest: Guest) -> Result<PathBuf> {
+    add_target()?;
     let built = cargo_build(&["--target", TARGET, "-p", guest.name()])?;
     // A library's target has underscores where its package has dashes.
     let is_of_guest = |message: &&Value| {
