@@ -89,8 +89,7 @@ impl Artifacts {
             Some(path) => existing(PathBuf::from(path), "WISTED_BIN")?,
             None => build_host()?,
         });
-        let components = guests.iter().map(|&guest| Ok((guest, component(guest)?)));
-        artifacts.guests = components.collect::<Result<_>>()?;
+        artifacts.guests = components(guests)?;
         Ok(artifacts)
     }
 
@@ -137,20 +136,26 @@ fn build_host() -> Result<PathBuf> {
         .context("cargo built no binary `wisted`")
 }
 
-/// A guest's component: from the folder `WISTED_GUESTS`, or built. One by one: built together, those without the standard
-/// library would get their dependencies with it.
-pub fn component(guest: Guest) -> Result<PathBuf> {
-    match std::env::var_os("WISTED_GUESTS") {
-        Some(folder) => {
-            let file = Path::new(&folder).join(format!("{}.wasm", guest.name()));
-            existing(file, "WISTED_GUESTS")
-        }
-        None => build_guest(guest),
-    }
+/// The guests' components, in this order: from the folder `WISTED_GUESTS`, or built.
+pub fn components(guests: &[Guest]) -> Result<Vec<(Guest, PathBuf)>> {
+    let Some(folder) = std::env::var_os("WISTED_GUESTS") else {
+        return build_guests(guests);
+    };
+    let found = guests.iter().map(|&guest| {
+        let file = Path::new(&folder).join(format!("{}.wasm", guest.name()));
+        Ok((guest, existing(file, "WISTED_GUESTS")?))
+    });
+    found.collect()
+}
+
+/// One by one: built together, those without the standard library would get their dependencies with it.
+fn build_guests(guests: &[Guest]) -> Result<Vec<(Guest, PathBuf)>> {
+    add_target()?;
+    let built = guests.iter().map(|&guest| Ok((guest, build_guest(guest)?)));
+    built.collect()
 }
 
 fn build_guest(guest: Guest) -> Result<PathBuf> {
-    add_target()?;
     let built = cargo_build(&["--target", TARGET, "-p", guest.name()])?;
     // A library's target has underscores where its package has dashes.
     let is_of_guest = |message: &&Value| {

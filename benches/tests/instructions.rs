@@ -35,7 +35,8 @@ fn hot_paths_have_not_become_longer() {
         tools::install_from_debian(&["valgrind"]).unwrap();
     }
     // Only the guest: the host is in the program that is counted.
-    let guest = &artifacts::component(Guest::Echo).unwrap();
+    let components = artifacts::components(&[Guest::Echo]).unwrap();
+    let (_, guest) = &components[0];
     let cache = tempfile::tempdir().unwrap();
     // Fills the cache, so that no run that is counted compiles.
     let filled = counted("message", 1, guest, cache.path());
