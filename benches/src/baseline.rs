@@ -51,7 +51,7 @@ impl Baseline {
     /// For the repository.
     pub fn to_toml(&self) -> String {
         let mut text = format!(
-            "# Instructions of one operation, kept by tests/instructions.rs, which says how to write this file anew.\n\
+            "# Instructions of one operation, written by `cargo bench -p wisted-instructions -- --update`.\n\
              toolchain = \"{}\"\nvalgrind = \"{}\"\n\n[instructions]\n",
             self.toolchain, self.valgrind
         );

@@ -14,7 +14,7 @@
 //! - [`artifacts`]: the files that are measured; [`baseline`]: counts that are kept and compared.
 //!
 //! Binaries of their own: `native-echo`, the baseline; `tokio-peer` and `wasi-host`, servers of the comparison;
-//! `allocations` and `instructions`, which run the host inside.
+//! `allocations`, which runs the host inside. So does the package `wisted-instructions`.
 
 pub mod artifacts;
 pub mod baseline;

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
-use clap::{Parser, ValueEnum};
+use clap::{Args, ValueEnum};
 use wisted::core::Deadlines;
 use wisted::service::Isolation;
 use wisted_bench::dial::{dial, exchange};
@@ -21,8 +21,9 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// Timers that are pending while one more is set and runs out.
 const TIMERS_PENDING: u64 = 1000;
 
-#[derive(Clone, Copy, PartialEq, ValueEnum)]
-enum Operation {
+/// What is counted.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum Operation {
     /// 64 bytes there and back on an open connection, an instance for each.
     Message,
     /// The same with one instance for all.
@@ -33,9 +34,26 @@ enum Operation {
     Timer,
 }
 
-/// Does one operation many times.
-#[derive(Parser)]
-struct Arguments {
+impl Operation {
+    /// As it is typed, and called in the baseline.
+    pub fn name(self) -> String {
+        let value = self.to_possible_value();
+        value.map_or_else(String::new, |value| value.get_name().to_owned())
+    }
+
+    /// How many of it make a count.
+    pub fn times(self) -> u32 {
+        match self {
+            Operation::Message | Operation::MessageShared => 500,
+            Operation::Accept => 200,
+            Operation::Timer => 2000,
+        }
+    }
+}
+
+/// Which operation, how often, and with what.
+#[derive(Args)]
+pub struct Arguments {
     operation: Operation,
 
     times: u32,
@@ -49,13 +67,13 @@ struct Arguments {
     cache: PathBuf,
 }
 
-fn main() -> Result<()> {
-    let arguments = Arguments::parse();
+/// Does it, and ends this process.
+pub fn run(arguments: &Arguments) -> Result<()> {
     let times = arguments.times;
     match arguments.operation {
-        Operation::Message => messages(serve(&arguments, Isolation::Connection)?, times)?,
-        Operation::MessageShared => messages(serve(&arguments, Isolation::Service)?, times)?,
-        Operation::Accept => connections(serve(&arguments, Isolation::Connection)?, times)?,
+        Operation::Message => messages(serve(arguments, Isolation::Connection)?, times)?,
+        Operation::MessageShared => messages(serve(arguments, Isolation::Service)?, times)?,
+        Operation::Accept => connections(serve(arguments, Isolation::Connection)?, times)?,
         Operation::Timer => timers(times),
     }
     // The driver runs until the process ends.
