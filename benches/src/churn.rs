@@ -9,10 +9,9 @@ use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 
 use crate::dial::dial;
-use crate::load::Window;
+use crate::load::{Window, poll_for};
 use crate::messages::Messages;
 
-const POLL_TIMEOUT: Duration = Duration::from_millis(20);
 const STALL_MAX: Duration = Duration::from_secs(20);
 const ANSWER_BYTES_MAX: usize = 4096;
 
@@ -63,9 +62,11 @@ impl Churn {
         let mut events = Events::with_capacity(self.slots.len());
         let mut last = (begin, 0);
         loop {
-            match self.poll.poll(&mut events, Some(POLL_TIMEOUT)) {
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                result => result.context("cannot poll")?,
+            let began = Instant::now();
+            // It spins, as the load generator does, and for the same reason.
+            poll_for(&mut self.poll, &mut events, Duration::ZERO)?;
+            if events.is_empty() {
+                window.idle += began.elapsed();
             }
             for event in &events {
                 let position = event.token().0;

@@ -38,6 +38,8 @@ pub struct Load {
     peers: Vec<Peer>,
     messages: Messages,
     buffer: Box<[u8]>,
+    /// Nobody else needs its core.
+    spins: bool,
 }
 
 /// What a window of load came to.
@@ -46,6 +48,8 @@ pub struct Window {
     pub requests: u64,
     /// How long it really was.
     pub elapsed: Duration,
+    /// How much of that the generator had nothing to do.
+    pub idle: Duration,
     /// From the first byte sent, in an open loop from when it was to be sent, to the last byte received, in nanoseconds.
     pub latency_ns: Histogram<u64>,
 }
@@ -56,8 +60,14 @@ impl Window {
         Window {
             requests: 0,
             elapsed: Duration::ZERO,
+            idle: Duration::ZERO,
             latency_ns: stats::histogram(),
         }
+    }
+
+    /// The generator's share of the time in which it had something to do.
+    pub fn busy(&self) -> f64 {
+        1.0 - self.idle.as_secs_f64() / self.elapsed.as_secs_f64()
     }
 }
 
@@ -98,7 +108,15 @@ impl Load {
             peers,
             messages,
             buffer,
+            spins: true,
         })
+    }
+
+    /// Sleeps while it waits for answers, because the server needs this core, too. Otherwise it spins: what it costs to wake a
+    /// sleeping generator would be the server's, and most of it for those that are a little slower than the generator.
+    pub fn on_a_shared_core(mut self) -> Load {
+        self.spins = false;
+        self
     }
 
     /// Loads the server for `length`, or until `stop` says so. Requests under way at the end stay so: the next `run`
@@ -114,7 +132,12 @@ impl Load {
         }
         let mut progress = (begin, 0);
         loop {
-            self.turn(POLL_TIMEOUT, &mut Then::SendNext, &mut window)?;
+            let pause = if self.spins {
+                Duration::ZERO
+            } else {
+                POLL_TIMEOUT
+            };
+            self.turn(pause, &mut Then::SendNext, &mut window)?;
             let now = Instant::now();
             if now >= begin + length || window.requests >= REQUESTS_MAX || stop() {
                 window.elapsed = now - begin;
@@ -211,10 +234,15 @@ impl Load {
             .with_context(|| peer.describe(index))
     }
 
-    fn turn(&mut self, timeout: Duration, then: &mut Then, window: &mut Window) -> Result<()> {
-        match self.poll.poll(&mut self.events, Some(timeout)) {
-            Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(()),
-            result => result.context("cannot poll")?,
+    /// Takes what has come, after a pause if nothing has.
+    fn turn(&mut self, pause: Duration, then: &mut Then, window: &mut Window) -> Result<()> {
+        let began = Instant::now();
+        poll_for(&mut self.poll, &mut self.events, Duration::ZERO)?;
+        if self.events.is_empty() {
+            if !pause.is_zero() {
+                poll_for(&mut self.poll, &mut self.events, pause)?;
+            }
+            window.idle += began.elapsed();
         }
         // Taken out for the loop, because advancing a peer borrows the rest.
         let events = std::mem::replace(&mut self.events, Events::with_capacity(0));
@@ -256,5 +284,16 @@ impl Load {
                 self.begin_due(index, schedule, *begin)
             }
         }
+    }
+}
+
+/// Polls for so long. An interruption is the same as nothing.
+pub(crate) fn poll_for(poll: &mut Poll, events: &mut Events, timeout: Duration) -> Result<()> {
+    match poll.poll(events, Some(timeout)) {
+        Err(error) if error.kind() == ErrorKind::Interrupted => {
+            events.clear();
+            Ok(())
+        }
+        result => result.context("cannot poll"),
     }
 }

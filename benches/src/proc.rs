@@ -38,14 +38,6 @@ pub fn family(pid: u32) -> Vec<u32> {
     family
 }
 
-/// The CPU time of the calling thread, in nanoseconds; 0 where the kernel does not tell.
-pub fn own_cpu_ns() -> u64 {
-    fs::read_to_string("/proc/thread-self/schedstat")
-        .ok()
-        .and_then(|line| first_number(&line))
-        .unwrap_or(0)
-}
-
 fn scheduled_ns(pid: u32) -> Option<u64> {
     let mut sum = 0;
     for task in fs::read_dir(format!("/proc/{pid}/task")).ok()? {

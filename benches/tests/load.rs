@@ -147,6 +147,30 @@ fn a_stall_shows_in_the_open_loop() {
     assert!(at(&open, 0.9) > STALL / 8, "{:?}", at(&open, 0.9));
 }
 
+/// Waking it would be the server's work. Either way the time in which nothing came counts as idle.
+#[test]
+fn it_spins_while_it_waits_unless_others_need_its_core() {
+    fn slow(_: usize, _: &mut Vec<u8>) {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    /// In nanoseconds.
+    fn own_cpu() -> u64 {
+        let line = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+        line.split(' ').next().unwrap().parse().unwrap()
+    }
+    let cpu_and_busy = |mut load: Load| {
+        let before = own_cpu();
+        let window = load.run(3 * WINDOW, || false).unwrap();
+        (own_cpu() - before, window.busy())
+    };
+    let load = || Load::connect(server(slow), 1, Messages::binary(64)).unwrap();
+    let (spun, busy) = cpu_and_busy(load());
+    assert!(busy < 0.5, "{busy}");
+    let (slept, busy) = cpu_and_busy(load().on_a_shared_core());
+    assert!(busy < 0.5, "{busy}");
+    assert!(spun > 4 * slept, "{spun} and {slept} ns");
+}
+
 #[test]
 fn a_server_that_cannot_keep_up_is_an_error_and_not_a_figure() {
     fn slow(_: usize, _: &mut Vec<u8>) {

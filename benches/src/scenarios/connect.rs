@@ -9,7 +9,6 @@ use crate::artifacts::Guest;
 use crate::churn::Churn;
 use crate::lab::Lab;
 use crate::messages::Messages;
-use crate::proc;
 use crate::report::{Outcome, Table, figure};
 use crate::server::{Kind, Server};
 use crate::stats::{Latency, median, ratios};
@@ -82,9 +81,9 @@ pub fn run(lab: &Lab) -> Result<Outcome> {
 fn sample(lab: &Lab, server: &Server, kind: Kind, round: usize) -> Result<Sample> {
     let mut churn = Churn::begin(server.address, PARALLEL, Messages::binary(MESSAGE_BYTES))?;
     churn.run(WARMUP)?;
-    let (server_before, load_before) = (server.cpu_ns()?, proc::own_cpu_ns());
+    let server_before = server.cpu_ns()?;
     let window = churn.run(lab.settings.window(2500, 300))?;
-    let (server_after, load_after) = (server.cpu_ns()?, proc::own_cpu_ns());
+    let server_after = server.cpu_ns()?;
     Ok(Sample {
         kind,
         round,
@@ -92,7 +91,7 @@ fn sample(lab: &Lab, server: &Server, kind: Kind, round: usize) -> Result<Sample
         cpu_us: server_after.saturating_sub(server_before) as f64 / 1e3 / window.requests as f64,
         per_second: window.requests as f64 / window.elapsed.as_secs_f64(),
         latency: Latency::of(&window.latency_ns),
-        load_busy: load_after.saturating_sub(load_before) as f64 / window.elapsed.as_nanos() as f64,
+        load_busy: window.busy(),
     })
 }
 

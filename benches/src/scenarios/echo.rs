@@ -6,10 +6,10 @@ use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
 use crate::artifacts::Guest;
+use crate::cores::Place;
 use crate::lab::Lab;
 use crate::load::Load;
 use crate::messages::Messages;
-use crate::proc;
 use crate::report::{Outcome, Table, figure, size};
 use crate::server::{Kind, Server};
 use crate::stats::{Latency, median, range, ratios};
@@ -86,32 +86,37 @@ fn measure(lab: &Lab, cell: Cell) -> Result<Vec<Sample>> {
         for &kind in &lab.settings.kinds {
             // A fresh process each: no server is measured with another's, or its own, history.
             let server = lab.start(kind, Guest::Echo, &[])?;
-            let result = sample(lab, &server, cell, kind, round).with_context(|| {
-                format!(
-                    "{kind}, {} connections, {}",
-                    cell.connections,
-                    size(cell.size_bytes)
-                )
-            });
+            let result =
+                sample(lab, &server, cell, kind, round, Place::ServerCore).with_context(|| {
+                    format!(
+                        "{kind}, {} connections, {}",
+                        cell.connections,
+                        size(cell.size_bytes)
+                    )
+                });
             samples.push(server.stop(result)?);
         }
     }
     Ok(samples)
 }
 
-/// Measures a window.
+/// Measures a window of a server that runs at `place`.
 pub(super) fn sample(
     lab: &Lab,
     server: &Server,
     cell: Cell,
     kind: Kind,
     round: usize,
+    place: Place,
 ) -> Result<Sample> {
     let mut load = Load::connect(
         server.address,
         cell.connections,
         Messages::binary(cell.size_bytes),
     )?;
+    if place == Place::AllCores {
+        load = load.on_a_shared_core();
+    }
     load.run(
         if lab.settings.quick {
             WARMUP_QUICK
@@ -120,9 +125,9 @@ pub(super) fn sample(
         },
         || false,
     )?;
-    let (server_before, load_before) = (server.cpu_ns()?, proc::own_cpu_ns());
+    let server_before = server.cpu_ns()?;
     let window = load.run(lab.settings.window(2500, 300), || false)?;
-    let (server_after, load_after) = (server.cpu_ns()?, proc::own_cpu_ns());
+    let server_after = server.cpu_ns()?;
     load.finish()?;
     let elapsed_ns = window.elapsed.as_nanos() as f64;
     let cpu_ns = server_after.saturating_sub(server_before) as f64;
@@ -134,7 +139,7 @@ pub(super) fn sample(
         per_second: window.requests as f64 / window.elapsed.as_secs_f64(),
         latency: Latency::of(&window.latency_ns),
         server_busy: cpu_ns / elapsed_ns,
-        load_busy: load_after.saturating_sub(load_before) as f64 / elapsed_ns,
+        load_busy: window.busy(),
     })
 }
 

@@ -84,7 +84,7 @@ fn window(lab: &Lab, reactors: usize, place: Place, round: usize) -> Result<Samp
     let arguments = ["--reactors".to_owned(), reactors.to_string()];
     let (kind, cache) = (Kind::Connection, lab.cache().to_owned());
     let server = lab.start_with_cache(kind, Guest::Echo, &arguments, cache, place)?;
-    let result = sample(lab, &server, CELL, kind, round)
+    let result = sample(lab, &server, CELL, kind, round, place)
         .with_context(|| format!("{reactors} reactors on {}", name(place)));
     server.stop(result)
 }

@@ -104,7 +104,8 @@ pub fn run(lab: &Lab) -> Result<Outcome> {
 
 fn measure(lab: &Lab, server: SocketAddr) -> Result<Vec<Sample>> {
     let mut load = Load::connect(server, NEIGHBOURS, Messages::lines(MESSAGE_BYTES))
-        .context("the neighbours")?;
+        .context("the neighbours")?
+        .on_a_shared_core();
     (0..lab.settings.rounds(5, 2))
         .map(|round| {
             eprintln!("spin: round {}", round + 1);

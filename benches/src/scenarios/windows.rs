@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 use crate::lab::Lab;
 use crate::load::Load;
 use crate::messages::Messages;
-use crate::proc;
 use crate::server::Server;
 use crate::stats::Latency;
 
@@ -39,9 +38,9 @@ impl Windows {
         let mut load = Load::connect(server.address, connections, messages)?;
         let quick = lab.settings.quick;
         load.run(if quick { WARMUP_QUICK } else { WARMUP }, || false)?;
-        let (server_before, load_before) = (server.cpu_ns()?, proc::own_cpu_ns());
+        let server_before = server.cpu_ns()?;
         let closed = load.run(length, || false)?;
-        let (server_after, load_after) = (server.cpu_ns()?, proc::own_cpu_ns());
+        let server_after = server.cpu_ns()?;
         load.finish()?;
         let open_before = server.cpu_ns()?;
         let open = load.run_at(lab.settings.peers.rate_per_second, length)?;
@@ -52,7 +51,7 @@ impl Windows {
             cpu_us: cpu_ns / 1e3 / closed.requests as f64,
             per_second: closed.requests as f64 / closed.elapsed.as_secs_f64(),
             server_busy: cpu_ns / elapsed_ns,
-            load_busy: load_after.saturating_sub(load_before) as f64 / elapsed_ns,
+            load_busy: closed.busy(),
             closed: Latency::of(&closed.latency_ns),
             open: Latency::of(&open.latency_ns),
             open_cpu_us: open_after.saturating_sub(open_before) as f64 / 1e3 / open.requests as f64,

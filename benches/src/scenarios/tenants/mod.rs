@@ -167,7 +167,7 @@ fn measure(
     misbehave: bool,
 ) -> Result<(Phase, Vec<u64>)> {
     let messages = Messages::binary(MESSAGE_BYTES);
-    let mut load = Load::connect(addresses[0], CONNECTIONS, messages)?;
+    let mut load = Load::connect(addresses[0], CONNECTIONS, messages)?.on_a_shared_core();
     let offenders = misbehave.then(|| Offenders::start(&addresses[1..], round));
     // Long enough for the offenders to have used up what they may do at once.
     let warm_up = lab.settings.window(2_000, 500);
@@ -176,6 +176,7 @@ fn measure(
         requests,
         elapsed,
         latency_ns,
+        ..
     } = load.run(lab.settings.window(4_000, 500), || false)?;
     load.finish()?;
     let ends = offenders.map_or(Vec::new(), Offenders::finish);
