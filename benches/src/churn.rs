@@ -9,7 +9,7 @@ use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 
 use crate::dial::dial;
-use crate::load::{Window, poll_for};
+use crate::load::Window;
 use crate::messages::Messages;
 
 const STALL_MAX: Duration = Duration::from_secs(20);
@@ -62,12 +62,8 @@ impl Churn {
         let mut events = Events::with_capacity(self.slots.len());
         let mut last = (begin, 0);
         loop {
-            let began = Instant::now();
             // It spins, as the load generator does, and for the same reason.
-            poll_for(&mut self.poll, &mut events, Duration::ZERO)?;
-            if events.is_empty() {
-                window.idle += began.elapsed();
-            }
+            window.poll(&mut self.poll, &mut events, Duration::ZERO)?;
             for event in &events {
                 let position = event.token().0;
                 if event.is_readable() && self.slots[position].advance(&self.messages)? {

@@ -65,6 +65,24 @@ impl Window {
         }
     }
 
+    /// Polls; when nothing has come, once more for as long as `pause`, and what that took was idle time.
+    pub(crate) fn poll(
+        &mut self,
+        poll: &mut Poll,
+        events: &mut Events,
+        pause: Duration,
+    ) -> Result<()> {
+        let began = Instant::now();
+        poll_for(poll, events, Duration::ZERO)?;
+        if events.is_empty() {
+            if !pause.is_zero() {
+                poll_for(poll, events, pause)?;
+            }
+            self.idle += began.elapsed();
+        }
+        Ok(())
+    }
+
     /// The generator's share of the time in which it had something to do.
     pub fn busy(&self) -> f64 {
         1.0 - self.idle.as_secs_f64() / self.elapsed.as_secs_f64()
@@ -236,14 +254,7 @@ impl Load {
 
     /// Takes what has come, after a pause if nothing has.
     fn turn(&mut self, pause: Duration, then: &mut Then, window: &mut Window) -> Result<()> {
-        let began = Instant::now();
-        poll_for(&mut self.poll, &mut self.events, Duration::ZERO)?;
-        if self.events.is_empty() {
-            if !pause.is_zero() {
-                poll_for(&mut self.poll, &mut self.events, pause)?;
-            }
-            window.idle += began.elapsed();
-        }
+        window.poll(&mut self.poll, &mut self.events, pause)?;
         // Taken out for the loop, because advancing a peer borrows the rest.
         let events = std::mem::replace(&mut self.events, Events::with_capacity(0));
         let result = events
@@ -288,7 +299,7 @@ impl Load {
 }
 
 /// Polls for so long. An interruption is the same as nothing.
-pub(crate) fn poll_for(poll: &mut Poll, events: &mut Events, timeout: Duration) -> Result<()> {
+fn poll_for(poll: &mut Poll, events: &mut Events, timeout: Duration) -> Result<()> {
     match poll.poll(events, Some(timeout)) {
         Err(error) if error.kind() == ErrorKind::Interrupted => {
             events.clear();
