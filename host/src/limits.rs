@@ -31,6 +31,8 @@ pub struct Limits {
     pub service_memory_max_bytes: Option<NonZero<usize>>,
     /// Linear memory of one instance, all its memories together, in bytes. `memory.grow` fails above it.
     pub memory_max_bytes: usize,
+    /// How long an instance has run no handler when its memory is packed, until the next one runs (`driver/rest.rs`).
+    pub pack_memory_after: Option<Duration>,
     /// Elements of one table of an instance. `table.grow` fails above it.
     pub table_max_elements: usize,
     /// CPU time of one handler call. Above it the guest traps.
@@ -102,6 +104,7 @@ impl Default for Limits {
             cpu_share_max_permille: None,
             service_memory_max_bytes: None,
             memory_max_bytes: 64 << 20,
+            pack_memory_after: Some(Duration::from_secs(10)),
             table_max_elements: 20_000,
             call_cpu_max: Duration::from_millis(100),
             call_suspended_max: Duration::from_secs(60),
@@ -141,6 +144,10 @@ pub mod per_turn {
     pub const CALLS_MAX: u32 = 64;
     /// Messages taken from the mailbox.
     pub const MAILS_MAX: usize = 1_024;
+    /// Instances at which it is looked whether they rest.
+    pub const LOOKS_MAX: usize = 1_024;
+    /// Memory of instances that rest that is packed, in bytes: some 0.5 ms.
+    pub const PACKED_BYTES: usize = 256 << 10;
 }
 
 /// How long connections may take to finish when the host is asked to stop, unless it is told otherwise.
@@ -151,6 +158,10 @@ pub const CPU_SLICE: Duration = Duration::from_millis(5);
 
 /// The same while one has done so lately: the others would wait for it again and again (`guest/ticker.rs`).
 pub const CPU_SLICE_CONTENDED: Duration = Duration::from_micros(500);
+
+/// Memory that an instance has written to, in bytes, up to which it is packed while the instance rests. Above it, putting it back
+/// would keep the others waiting for longer than a slice.
+pub const PACKED_MAX_BYTES: usize = 1 << 20;
 
 /// Over which time a service's share of the CPU is counted.
 pub const CPU_SHARE_WINDOW: Duration = Duration::from_millis(100);

@@ -16,6 +16,8 @@ use crate::server::{Kind, Server};
 const MESSAGE_BYTES: usize = 64;
 /// What is freed lazily after the connects has gone by then.
 const SETTLE: Duration = Duration::from_millis(500);
+/// An instance rests after ten seconds by default, and packing the memory of 15,000 takes some three more.
+const REST: Duration = Duration::from_secs(20);
 /// Descriptors that this process needs beside the connections.
 const SPARE_DESCRIPTORS: u64 = 100;
 
@@ -24,6 +26,7 @@ struct Sample {
     connections: usize,
     before: Memory,
     after: Memory,
+    at_rest: Memory,
     connecting: Duration,
     idle_busy: f64,
     echo_again: Duration,
@@ -54,8 +57,9 @@ pub fn run(lab: &Lab) -> Result<Outcome> {
         &[
             "server",
             "RSS KiB/connection",
+            "at rest",
             "less native",
-            "PSS KiB/connection",
+            "PSS at rest",
             "RSS before MiB",
             "RSS after MiB",
             "maps before",
@@ -68,13 +72,16 @@ pub fn run(lab: &Lab) -> Result<Outcome> {
     let native = samples
         .iter()
         .find(|sample| sample.kind == Kind::Native)
-        .map(Sample::rss_each_kib);
+        .map(Sample::rss_at_rest_kib);
     for sample in &samples {
         table.row([
             sample.kind.to_string(),
-            figure(sample.rss_each_kib()),
-            native.map_or("-".into(), |native| figure(sample.rss_each_kib() - native)),
-            figure(sample.each_kib(|memory| memory.pss_kib)),
+            figure(sample.each_kib(&sample.after, |memory| memory.rss_kib)),
+            figure(sample.rss_at_rest_kib()),
+            native.map_or("-".into(), |native| {
+                figure(sample.rss_at_rest_kib() - native)
+            }),
+            figure(sample.each_kib(&sample.at_rest, |memory| memory.pss_kib)),
             figure(sample.before.rss_kib as f64 / 1024.0),
             figure(sample.after.rss_kib as f64 / 1024.0),
             sample.before.maps.to_string(),
@@ -84,6 +91,10 @@ pub fn run(lab: &Lab) -> Result<Outcome> {
             figure(sample.echo_again.as_secs_f64()),
         ]);
     }
+    table.note(format!(
+        "at rest: {} s after all were connected; less native: of that",
+        REST.as_secs()
+    ));
     table.note("the kernel's own memory for a socket is in none of these figures");
     table.note("all connections answered once more at the end, every byte verified");
     Ok(Outcome {
@@ -104,6 +115,8 @@ fn sample(server: &Server, kind: Kind, connections: usize) -> Result<Sample> {
     std::thread::sleep(Duration::from_secs(1));
     let idle_busy =
         server.cpu_ns()?.saturating_sub(cpu_before) as f64 / begin.elapsed().as_nanos() as f64;
+    std::thread::sleep(REST);
+    let at_rest = server.memory()?;
     let begin = Instant::now();
     for (index, stream) in streams.iter_mut().enumerate() {
         exchange(stream, messages.get(index, 1)).with_context(|| {
@@ -118,6 +131,7 @@ fn sample(server: &Server, kind: Kind, connections: usize) -> Result<Sample> {
         connections,
         before,
         after,
+        at_rest,
         connecting,
         idle_busy,
         echo_again: begin.elapsed(),
@@ -125,12 +139,12 @@ fn sample(server: &Server, kind: Kind, connections: usize) -> Result<Sample> {
 }
 
 impl Sample {
-    fn each_kib(&self, of: fn(&Memory) -> u64) -> f64 {
-        (of(&self.after) as f64 - of(&self.before) as f64) / self.connections as f64
+    fn each_kib(&self, then: &Memory, of: fn(&Memory) -> u64) -> f64 {
+        (of(then) as f64 - of(&self.before) as f64) / self.connections as f64
     }
 
-    fn rss_each_kib(&self) -> f64 {
-        self.each_kib(|memory| memory.rss_kib)
+    fn rss_at_rest_kib(&self) -> f64 {
+        self.each_kib(&self.at_rest, |memory| memory.rss_kib)
     }
 
     fn json(&self) -> Value {
@@ -141,6 +155,7 @@ impl Sample {
             "connections": self.connections,
             "before": memory(&self.before),
             "after": memory(&self.after),
+            "at_rest": memory(&self.at_rest),
             "connecting_s": self.connecting.as_secs_f64(),
             "idle_busy": self.idle_busy,
             "echo_again_s": self.echo_again.as_secs_f64(),

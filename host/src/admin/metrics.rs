@@ -26,7 +26,7 @@ const CALL_BUCKETS_SECONDS: [f64; 19] = [
 type Figure = fn(&ServiceReport) -> f64;
 
 /// Figures by service and reactor.
-const OF_REACTORS: [(&str, MetricType, &str, Figure); 8] = [
+const OF_REACTORS: [(&str, MetricType, &str, Figure); 9] = [
     (
         "wisted_connections",
         MetricType::GAUGE,
@@ -68,6 +68,12 @@ const OF_REACTORS: [(&str, MetricType, &str, Figure); 8] = [
         MetricType::GAUGE,
         "Live instances of guests.",
         |of| count(of.instances),
+    ),
+    (
+        "wisted_guest_instances_packed",
+        MetricType::GAUGE,
+        "Live instances that rest, so that their memory is packed.",
+        |of| count(of.instances_packed),
     ),
     (
         "wisted_guest_memory_bytes",

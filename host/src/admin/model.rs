@@ -56,6 +56,8 @@ pub struct Service {
     pub connections_refused: u64,
     /// Live instances.
     pub instances: u64,
+    /// Those of them whose memory is packed, since they rest.
+    pub instances_packed: u64,
     /// Their linear memory.
     pub memory_bytes: u64,
     /// Timers and pages that they wait for.
@@ -254,6 +256,7 @@ impl Service {
             connections_made: totals.connections_made,
             connections_refused: totals.connections_refused,
             instances: report.instances,
+            instances_packed: report.instances_packed,
             memory_bytes: report.memory_bytes,
             pending: report.pending,
             buffered_bytes: report.buffered_bytes,

@@ -1,11 +1,11 @@
-//! Whether a connection is idle: looked at from time to time, so that bytes cost nothing more.
+//! Whether something is idle, a connection or an instance: looked at from time to time, so that what it does costs nothing more.
 
 use std::time::{Duration, Instant};
 
-/// Since when nothing has been received or sent.
+/// Since when it has done nothing: what it does is counted elsewhere.
 #[derive(Clone, Copy, Debug)]
 pub struct Idle {
-    traffic_bytes: u64,
+    count: u64,
     since: Instant,
 }
 
@@ -22,18 +22,18 @@ pub enum Looked {
 const LOOKS: u32 = 8;
 
 impl Idle {
-    /// A connection that has just been made.
+    /// Something that has just been made.
     pub fn new(now: Instant) -> Self {
         Self {
-            traffic_bytes: 0,
+            count: 0,
             since: now,
         }
     }
 
-    /// Looks at it: `traffic_bytes` is all that was received and sent.
-    pub fn look(&mut self, traffic_bytes: u64, idle_max: Duration, now: Instant) -> Looked {
-        if traffic_bytes != self.traffic_bytes {
-            self.traffic_bytes = traffic_bytes;
+    /// Looks at it: `count` is all that it has done, such as bytes received and sent.
+    pub fn look(&mut self, count: u64, idle_max: Duration, now: Instant) -> Looked {
+        if count != self.count {
+            self.count = count;
             self.since = now;
         }
         let over = self.since + idle_max;

@@ -42,6 +42,7 @@ impl Driver {
             self.services[service].totals.call_has_returned(busy);
         }
         self.spend_share(service, took, now);
+        self.guest_may_rest();
         if let Some(connection) = about.and_then(|key| self.connection(key)) {
             connection.ledger.ran(took);
             connection.ledger.calls += u64::from(done);
@@ -103,6 +104,7 @@ impl Driver {
             if let Some(place) = place_of(instance.service) {
                 let report = &mut services[place];
                 report.instances += 1;
+                report.instances_packed += u64::from(instance.guest.is_packed());
                 report.memory_bytes += instance.guest.memory_bytes() as u64;
                 report.pending += (instance.timers.len() + instance.fetches.len()) as u64;
                 report.totals.ledger.add(&instance.ledger);
@@ -132,6 +134,7 @@ impl Driver {
             condition: self.condition(served),
             connections: 0,
             instances: 0,
+            instances_packed: 0,
             memory_bytes: 0,
             pending: 0,
             buffered_bytes: 0,

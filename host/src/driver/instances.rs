@@ -14,6 +14,7 @@ use super::events::Event;
 use super::heritage::Heir;
 use super::recycle::Work;
 use super::report::Condition;
+use super::rest::Rest;
 use super::shutdown::Phase;
 use super::{Driver, Due, Ready};
 use crate::core::{CloseReason, DeadlineKey, DirectWire, Ledger};
@@ -76,6 +77,8 @@ pub(super) struct Instance {
     pub waker: Arc<InstanceWaker>,
     /// Who waits for the state that it saves.
     pub heir: Option<Heir>,
+    /// Whether it rests, as of the last look.
+    pub rest: Rest,
     /// The span of the connection that it was made for, when that has ended.
     pub span: Option<SpanKey>,
 }
@@ -241,6 +244,7 @@ impl Driver {
             waits: false,
             leaving: Leaving::No,
             work: Work::default(),
+            rest: Rest::new(self.now),
             ledger: Ledger::default(),
             call_busy: Duration::ZERO,
             heir: None,

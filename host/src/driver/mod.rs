@@ -18,6 +18,7 @@ mod linger;
 mod pending;
 mod recycle;
 mod report;
+mod rest;
 mod roster;
 mod seats;
 mod share;
@@ -39,6 +40,7 @@ use connections::{Connection, ConnectionKey};
 use crew::{Mail, OnDrain, Place};
 use instances::{Instance, InstanceKey};
 use linger::Lingering;
+use rest::Round;
 use roster::Part;
 use seats::Seat;
 use share::Held;
@@ -103,6 +105,8 @@ enum Due {
     AcceptOn(usize),
     /// A service that had used up its share of the CPU may go on.
     ShareAgain(usize),
+    /// It is time to look which instances rest.
+    LookWhoRests,
     /// Connections have had their time to finish.
     DrainOver,
     /// What is still there is given up.
@@ -202,6 +206,8 @@ struct Driver {
     carried: Vec<Ready>,
     /// Instances that have used up a slice of CPU.
     preempted: VecDeque<InstanceKey>,
+    /// How far it is with looking which instances rest.
+    round: Round,
     /// The time at the beginning of this turn.
     now: Instant,
     /// Read buffers that are free.
@@ -254,6 +260,7 @@ impl Driver {
             ready: VecDeque::new(),
             carried: Vec::new(),
             preempted: VecDeque::new(),
+            round: Round::default(),
             now: clock::now(),
             buffers: Vec::new(),
             outbox: None,
@@ -388,6 +395,7 @@ impl Driver {
                 Due::AcceptOn(service) => self.accept_on(service),
                 Due::ShareAgain(service) => self.share_again(service),
                 Due::LingerOver(token, id) => self.linger_is_over(token, id),
+                Due::LookWhoRests => self.look_who_rests(),
                 Due::DrainOver => self.drain_is_over(),
                 Due::GiveUp => self.exit = Some(Exit::Drained),
             }

@@ -31,6 +31,8 @@ pub struct ServiceReport {
     pub connections: u64,
     /// Live instances.
     pub instances: u64,
+    /// Those of them whose memory is packed.
+    pub instances_packed: u64,
     /// Their linear memory.
     pub memory_bytes: u64,
     /// Timers and pages that they wait for.
@@ -147,6 +149,7 @@ impl ServiceReport {
         self.condition = self.condition.and(other.condition);
         self.connections += other.connections;
         self.instances += other.instances;
+        self.instances_packed += other.instances_packed;
         self.memory_bytes += other.memory_bytes;
         self.pending += other.pending;
         self.buffered_bytes += other.buffered_bytes;

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use super::by_connection::ByConnection;
+use super::packed::LinearMemory;
 use super::pending::PendingTable;
 use crate::core::{CloseReason, DirectWire, Sent, TransportCommand};
 use crate::limits::Limits;
@@ -194,6 +195,8 @@ pub struct Exchange {
     pub(super) waiting: Option<PendingNumber>,
     pub(super) inbox: Option<Call>,
     pub(super) returned: Option<Returned>,
+    /// Where the guest's memory lies, as of its last write.
+    pub(super) memory: LinearMemory,
 }
 
 /// The two ends' common hold on an exchange.
@@ -218,6 +221,7 @@ impl Shared {
             cpu: CpuMeter::default(),
             outbox: None,
             outbox_number: 1,
+            memory: LinearMemory::default(),
         })))
     }
 

@@ -11,6 +11,7 @@ use wasmtime::{
 
 use super::imports;
 use super::instance::Instance;
+use super::packed::Pagemap;
 use super::reaper::Reaper;
 use super::state::GuestState;
 use super::ticker::Ticker;
@@ -53,6 +54,8 @@ pub struct GuestHost {
     pub(super) plain_linker: Linker<GuestState>,
     pub(super) ticker: Ticker,
     pub(super) stacks: Arc<Stacks>,
+    /// None where the operating system does not say; then memory is not packed.
+    pub(super) pagemap: Option<Pagemap>,
     reaper: Reaper,
 }
 
@@ -101,6 +104,7 @@ impl GuestHost {
             plain_linker,
             ticker,
             stacks: Arc::new(Stacks(AtomicU32::new(pool.stacks_max))),
+            pagemap: Pagemap::open().ok(),
             reaper: Reaper::start()?,
         }))
     }

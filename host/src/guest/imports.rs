@@ -12,6 +12,7 @@ use super::bindings::wisted::reactor::{
 };
 use super::exchange::{Command, ConnectionNumber, Exchange, LimitHit, PendingNumber, Shared};
 use super::guest_log;
+use super::packed::InMemory;
 use super::pending::Lookup;
 use super::state::GuestState;
 use crate::core::{CloseReason, TransportCommand};
@@ -39,15 +40,20 @@ fn add_transport(linker: &mut Linker<GuestState>) -> Result<()> {
     let mut transport = linker.instance("wisted:reactor/transport@0.1.0")?;
     transport.func_wrap(
         "write",
-        |store: Store, (connection, bytes): (ConnectionNumber, WasmList<u8>)| {
-            let bytes = bytes.as_le_slice(&store);
+        |store: Store, (connection, bytes): (ConnectionNumber, InMemory<u8>)| {
             let mut exchange = store.data().shared.lock();
+            exchange.memory = bytes.memory;
+            let bytes = bytes.list.as_le_slice(&store);
             Ok(exchange.record_write(connection, &[bytes])?)
         },
     )?;
     transport.func_wrap(
         "write-many",
-        |mut store: Store, (connection, pieces): (ConnectionNumber, WasmList<WasmList<u8>>)| {
+        |mut store: Store, (connection, pieces): (ConnectionNumber, InMemory<WasmList<u8>>)| {
+            let InMemory {
+                list: pieces,
+                memory,
+            } = pieces;
             if pieces.len() > PIECES_MAX {
                 let message = format!(
                     "{} pieces in one write-many, above {PIECES_MAX}",
@@ -58,6 +64,7 @@ fn add_transport(linker: &mut Linker<GuestState>) -> Result<()> {
             let lists = pieces.iter(&mut store)?.collect::<Result<Vec<_>>>()?;
             let pieces: Vec<&[u8]> = lists.iter().map(|list| list.as_le_slice(&store)).collect();
             let mut exchange = store.data().shared.lock();
+            exchange.memory = memory;
             Ok(exchange.record_write(connection, &pieces)?)
         },
     )?;

@@ -16,6 +16,7 @@ use super::exchange::{Call, ConnectionNumber, CpuMeter, Outbox, PendingNumber, R
 use super::fault::{Fault, FaultKind};
 use super::handlers::plain;
 use super::host::{GuestHost, Stack, Stacks};
+use super::packed::Packed;
 use super::pending::Outcome;
 use super::state::{self, GuestState, Origin};
 use crate::clock;
@@ -34,6 +35,8 @@ pub struct Instance {
     stacks: Arc<Stacks>,
     /// Its place among those that are called on fibers. Given back after the store, which keeps the stack itself.
     stack: Option<Stack>,
+    /// What was in its memory, while it rests.
+    packed: Option<Box<Packed>>,
 }
 
 /// How an instance is called.
@@ -109,6 +112,7 @@ impl Instance {
             memory_bytes,
             stacks: Arc::clone(&host.stacks),
             stack: None,
+            packed: None,
         }
     }
 
@@ -120,6 +124,60 @@ impl Instance {
     /// The linear memory that it has, all its memories together.
     pub fn memory_bytes(&self) -> usize {
         self.memory_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Packs its memory while it rests, a piece after the other until it was so many bytes. Only until the next call, which puts
+    /// back what was packed; call it only while the instance is not busy.
+    pub fn rest(&mut self, host: &GuestHost, bytes_max: usize) -> Resting {
+        debug_assert!(!self.is_busy(), "a handler is in its memory");
+        let mut bytes = 0;
+        let memory = self.shared.lock().memory;
+        if let Some(pagemap) = &host.pagemap
+            && !matches!(self.life, Life::Over { .. })
+            && self.packed.is_none()
+            // Where the system does not say, it stays as it is.
+            && let Ok(packed) = Packed::begin(memory, pagemap)
+        {
+            self.packed = Some(Box::new(packed));
+        }
+        while let Some(packed) = &mut self.packed {
+            if bytes >= bytes_max {
+                return Resting {
+                    bytes,
+                    is_over: false,
+                };
+            }
+            // SAFETY: the instance is there, since nothing ends it but a call, which unpacks first. Its code runs in calls only,
+            // so none does now, and none is suspended.
+            #[allow(unsafe_code)]
+            match unsafe { packed.pack_on() } {
+                Some(packed) => bytes += packed,
+                None => {
+                    self.packed.take_if(|packed| packed.is_empty());
+                    break;
+                }
+            }
+        }
+        Resting {
+            bytes,
+            is_over: true,
+        }
+    }
+
+    /// Whether its memory is packed, or part of it.
+    pub fn is_packed(&self) -> bool {
+        self.packed.is_some()
+    }
+
+    /// Puts back what is packed.
+    fn unpack(&mut self) -> Result<(), Fault> {
+        let Some(packed) = self.packed.take() else {
+            return Ok(());
+        };
+        // SAFETY: as where it was packed; the call for whose sake it is unpacked has not begun.
+        #[allow(unsafe_code)]
+        let unpacked = unsafe { packed.unpack() };
+        unpacked.map_err(|error| Fault::limit(format!("its packed memory is damaged: {error}")))
     }
 
     /// From here on these limits hold.
@@ -200,6 +258,9 @@ impl Instance {
     /// instances need none of their own and the memory stays warm.
     pub fn call(&mut self, call: Call, outbox: Box<Outbox>) -> Step {
         debug_assert!(!self.is_busy(), "one handler at a time");
+        if let Err(fault) = self.unpack() {
+            return Step::Ended(fault);
+        }
         self.running = Some(call.handler());
         let plainly = self.prepare_life();
         {
@@ -313,6 +374,15 @@ impl Instance {
         exchange.pending.handler_returned();
         Step::Returned(returned, exchange.take_outbox())
     }
+}
+
+/// How far an instance's memory is packed.
+#[derive(Clone, Copy, Debug)]
+pub struct Resting {
+    /// How many bytes were looked at.
+    pub bytes: usize,
+    /// Nothing is left to do until the next call.
+    pub is_over: bool,
 }
 
 /// What to do about an outcome.

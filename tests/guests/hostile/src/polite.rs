@@ -1,6 +1,7 @@
 //! What a good guest does, one word each: for tests of the host that need a guest to do just that.
 
 use std::io::Write;
+use std::sync::Mutex;
 
 use crate::bindings::wisted::reactor::web::{self, FetchError, Response};
 use crate::bindings::wisted::reactor::{config, logging, pending, random, timers, transport};
@@ -67,6 +68,8 @@ pub fn perform(action: &str, argument: &str) -> bool {
             let outcome = pending::wait(timers::call_later(number(argument, 1)));
             report(&format!("waited {outcome:?}"));
         }
+        "keep" => keep(argument),
+        "kept" => kept(),
         "stdout" => stdout(argument),
         "env" => report(&format!(
             "env vars={} args={}",
@@ -153,4 +156,37 @@ fn stdout(argument: &str) {
     // Or else the guest's own buffer would keep it.
     let _ = std::io::stdout().flush();
     report("printed");
+}
+
+/// What this instance keeps in its memory.
+static KEPT: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+
+/// Keeps so many KiB more, of `words` that are the same again and again or of `noise` that nobody can compress.
+fn keep(argument: &str) {
+    let (what, kib) = argument.split_once(' ').unwrap_or((argument, "1"));
+    let mut random = 0x9E37_79B9_7F4A_7C15_u64;
+    let bytes = (0..number(kib, 1) << 10).map(|position| {
+        // Marsaglia's xorshift64.
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        match what {
+            "noise" => random as u8,
+            _ => b"words that are the same again and again, "[position as usize % 41],
+        }
+    });
+    if let Ok(mut kept) = KEPT.lock() {
+        kept.extend(bytes);
+    }
+    report("kept");
+}
+
+/// Tells a checksum of what is kept (Adler-32, RFC 1950).
+fn kept() {
+    let Ok(kept) = KEPT.lock() else { return };
+    let (low, high) = kept.iter().fold((1_u32, 0_u32), |(low, high), byte| {
+        let low = (low + u32::from(*byte)) % 65_521;
+        (low, (high + low) % 65_521)
+    });
+    report(&format!("{} bytes: {:08x}", kept.len(), high << 16 | low));
 }
