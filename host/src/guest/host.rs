@@ -235,7 +235,7 @@ mod tests {
 
         const PRESENT: u64 = 1 << 63;
         const SWAPPED: u64 = 1 << 62;
-        let page = address / rustix::param::page_size();
+        let page = address / page_size::get();
         let mut entry = [0; 8];
         let pagemap = std::fs::File::open("/proc/self/pagemap").unwrap();
         pagemap.read_exact_at(&mut entry, page as u64 * 8).unwrap();

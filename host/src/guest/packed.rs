@@ -89,7 +89,7 @@ impl Pagemap {
     pub fn open() -> io::Result<Self> {
         Ok(Self {
             file: File::open("/proc/self/pagemap")?,
-            page_bytes: rustix::param::page_size(),
+            page_bytes: page_size::get(),
         })
     }
 
@@ -309,7 +309,7 @@ mod tests {
 
     #[test]
     fn only_what_was_written_to_and_gets_smaller_is_packed() {
-        let page = rustix::param::page_size();
+        let page = page_size::get();
         for image in [false, true] {
             with_memory(image, |mut store, memory| {
                 // An image's page that nobody has written to is no memory of the instance's.
@@ -346,10 +346,7 @@ mod tests {
             memory.data_mut(&mut store)[..PACKED_MAX_BYTES].fill(1);
             // The static data is one page more.
             assert!(packed(&store, memory).is_empty());
-            assert_eq!(
-                written(&store, memory),
-                PACKED_MAX_BYTES + rustix::param::page_size()
-            );
+            assert_eq!(written(&store, memory), PACKED_MAX_BYTES + page_size::get());
         });
     }
 
