@@ -146,8 +146,8 @@ pub mod per_turn {
     pub const MAILS_MAX: usize = 1_024;
     /// Instances at which it is looked whether they rest.
     pub const LOOKS_MAX: usize = 1_024;
-    /// Memory of instances that rest that is packed, in bytes: some 0.5 ms.
-    pub const PACKED_BYTES: usize = 256 << 10;
+    /// Memory of instances that rest that is packed, in bytes, up to a piece more: some 0.5 ms.
+    pub const PACKED_BYTES: usize = 64 << 10;
 }
 
 /// How long connections may take to finish when the host is asked to stop, unless it is told otherwise.
@@ -159,9 +159,9 @@ pub const CPU_SLICE: Duration = Duration::from_millis(5);
 /// The same while one has done so lately: the others would wait for it again and again (`guest/ticker.rs`).
 pub const CPU_SLICE_CONTENDED: Duration = Duration::from_micros(500);
 
-/// Memory that an instance has written to, in bytes, up to which it is packed while the instance rests. Above it, putting it back
-/// would keep the others waiting for longer than a slice.
-pub const PACKED_MAX_BYTES: usize = 1 << 20;
+/// Memory that an instance has written to, in bytes, up to which it is packed while the instance rests. The others wait while it is
+/// put back, which takes 1 ms for the half mebibyte of an interpreter.
+pub const PACKED_MAX_BYTES: usize = 128 << 10;
 
 /// Over which time a service's share of the CPU is counted.
 pub const CPU_SHARE_WINDOW: Duration = Duration::from_millis(100);

@@ -40,12 +40,12 @@ fn kept(client: &mut Client) -> String {
 fn what_a_guest_keeps_is_there_again() {
     let (host, admin) = serving(&puppet("puppet", SOON));
     let mut client = host.peer_of("puppet");
-    assert_eq!(client.ask("do keep words 100"), "kept");
+    assert_eq!(client.ask("do keep words 16"), "kept");
     // Of this nothing is packed: it would not get smaller.
-    assert_eq!(client.ask("do keep noise 60"), "kept");
-    assert_eq!(client.ask("do keep words 20"), "kept");
+    assert_eq!(client.ask("do keep noise 12"), "kept");
+    assert_eq!(client.ask("do keep words 4"), "kept");
     let before = kept(&mut client);
-    assert!(before.starts_with("184320 bytes: "), "{before}");
+    assert!(before.starts_with("32768 bytes: "), "{before}");
     let mut calls = 0;
     for _ in 0..3 {
         calls = wait_for_rest(&admin, 1, calls);
@@ -63,13 +63,13 @@ fn a_shared_instance_that_never_waits_rests_too() {
     );
     let (host, admin) = serving(&resp);
     let mut client = host.peer_of("resp");
-    for number in 0..1_000 {
+    for number in 0..50 {
         client.send(format!("SET key:{number} value:{number}\r\n"));
         assert_eq!(client.line(), "+OK");
     }
     wait_for_rest(&admin, 1, 0);
     let mut other = host.peer_of("resp");
-    for number in (0..1_000).rev() {
+    for number in (0..50).rev() {
         other.send(format!("GET key:{number}\r\n"));
         let value = format!("value:{number}");
         assert_eq!(other.line(), format!("${}", value.len()));
@@ -115,7 +115,7 @@ fn memory_of_those_that_rest_is_the_system_s() {
 fn who_has_much_memory_stays_awake() {
     let (host, admin) = serving(&puppet("puppet", SOON));
     let mut large = host.peer_of("puppet");
-    assert_eq!(large.ask("do keep words 1100"), "kept");
+    assert_eq!(large.ask("do keep words 200"), "kept");
     let before = kept(&mut large);
     // It has the next place, and rests later.
     let mut small = host.peer_of("puppet");
@@ -146,7 +146,7 @@ fn who_is_told_not_to_rest_does_not() {
 fn a_handler_that_waits_keeps_its_memory() {
     let (host, admin) = serving(&puppet("puppet", SOON));
     let mut waiting = host.peer_of("puppet");
-    assert_eq!(waiting.ask("do keep words 100"), "kept");
+    assert_eq!(waiting.ask("do keep words 20"), "kept");
     let before = kept(&mut waiting);
     waiting.send("do sleep 2500\n");
     let mut other = host.peer_of("puppet");

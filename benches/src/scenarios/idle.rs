@@ -16,8 +16,8 @@ use crate::server::{Kind, Server};
 const MESSAGE_BYTES: usize = 64;
 /// What is freed lazily after the connects has gone by then.
 const SETTLE: Duration = Duration::from_millis(500);
-/// An instance rests after ten seconds by default, and packing the memory of 15,000 takes some three more.
-const REST: Duration = Duration::from_secs(20);
+/// An instance rests after ten seconds by default, and packing the memory of 15,000 takes some five more.
+const REST: Duration = Duration::from_secs(25);
 /// Descriptors that this process needs beside the connections.
 const SPARE_DESCRIPTORS: u64 = 100;
 

@@ -105,8 +105,6 @@ enum Due {
     AcceptOn(usize),
     /// A service that had used up its share of the CPU may go on.
     ShareAgain(usize),
-    /// It is time to look which instances rest.
-    LookWhoRests,
     /// Connections have had their time to finish.
     DrainOver,
     /// What is still there is given up.
@@ -298,6 +296,7 @@ impl Driver {
                 self.take_event(event);
             }
             self.take_due();
+            self.look_who_rests();
             self.run_ready();
             self.check_shutdown();
             self.host.turn_ends(self.place.index);
@@ -313,8 +312,12 @@ impl Driver {
         if !self.ready.is_empty() || !self.preempted.is_empty() {
             return Some(Duration::ZERO);
         }
-        let next = self.deadlines.next()?;
-        Some(next.saturating_duration_since(clock::now()))
+        let rest = self.rest_can_wait();
+        let Some(next) = self.deadlines.next() else {
+            return rest;
+        };
+        let wait = next.saturating_duration_since(clock::now());
+        Some(rest.map_or(wait, |rest| rest.min(wait)))
     }
 
     fn take_event(&mut self, event: Event) {
@@ -395,7 +398,6 @@ impl Driver {
                 Due::AcceptOn(service) => self.accept_on(service),
                 Due::ShareAgain(service) => self.share_again(service),
                 Due::LingerOver(token, id) => self.linger_is_over(token, id),
-                Due::LookWhoRests => self.look_who_rests(),
                 Due::DrainOver => self.drain_is_over(),
                 Due::GiveUp => self.exit = Some(Exit::Drained),
             }

@@ -1,17 +1,18 @@
 //! Instances that rest: looks from time to time which have run no handler for a while, and has their memory packed. A call costs
-//! nothing more for it, since calls are counted anyway.
+//! nothing more for it, since calls are counted anyway; nor does it matter when exactly it looks, so that it has no deadline among
+//! the others, for which each turn would have to read the clock once more.
 
 use std::time::{Duration, Instant};
 
+use super::Driver;
 use super::instances::Instance;
-use super::{Driver, Due};
 use crate::core::{Idle, Looked};
 use crate::limits::per_turn::{LOOKS_MAX, PACKED_BYTES};
 
 /// Between two rounds in which all are looked at.
 const ROUND_PAUSE: Duration = Duration::from_secs(1);
 /// Within a round, so that the others have most of the time.
-const STEP_PAUSE: Duration = Duration::from_millis(10);
+const STEP_PAUSE: Duration = Duration::from_millis(5);
 
 /// What is known of one instance.
 #[derive(Debug)]
@@ -24,8 +25,8 @@ pub(super) struct Rest {
 /// How far a driver is with its round.
 #[derive(Debug, Default)]
 pub(super) struct Round {
-    /// There is a deadline for going on. Without one all rest that can, until the next call.
-    is_due: bool,
+    /// When it goes on, and how long before that it was decided. Without it all rest that can, until the next call.
+    next: Option<(Instant, Duration)>,
     /// The place in the table of instances at which to go on.
     place: usize,
     /// Some that were passed may rest later.
@@ -44,18 +45,25 @@ impl Rest {
 impl Driver {
     /// A guest has run, and may rest some time.
     pub(super) fn guest_may_rest(&mut self) {
-        if !self.round.is_due {
+        if self.round.next.is_none() {
             self.go_on_in(ROUND_PAUSE);
         }
     }
 
     fn go_on_in(&mut self, pause: Duration) {
-        self.round.is_due = true;
-        self.deadlines.insert(self.now + pause, Due::LookWhoRests);
+        self.round.next = Some((self.now + pause, pause));
     }
 
-    /// Looks at some instances, and packs the memory of those that rest.
+    /// How long a turn may wait for events for the sake of who rests: it goes on late by so much at the most.
+    pub(super) fn rest_can_wait(&self) -> Option<Duration> {
+        self.round.next.map(|(_, pause)| pause)
+    }
+
+    /// Looks at some instances if it is time, and packs the memory of those that rest.
     pub(super) fn look_who_rests(&mut self) {
+        if self.round.next.is_none_or(|(at, _)| at > self.now) {
+            return;
+        }
         let places = self.instances.capacity();
         let mut bytes_left = PACKED_BYTES;
         for _ in 0..LOOKS_MAX {
