@@ -163,6 +163,10 @@ pub const CPU_SLICE_CONTENDED: Duration = Duration::from_micros(500);
 /// put back, which takes 1 ms for the half mebibyte of an interpreter.
 pub const PACKED_MAX_BYTES: usize = 128 << 10;
 
+/// Linear memory up to which it is looked for what of it was written to, in bytes. The operating system answers for so much at
+/// once, in some 10 µs.
+pub const PACKED_MEMORY_MAX_BYTES: usize = 2 << 20;
+
 /// Over which time a service's share of the CPU is counted.
 pub const CPU_SHARE_WINDOW: Duration = Duration::from_millis(100);
 

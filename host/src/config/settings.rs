@@ -197,7 +197,8 @@ limits! {
     service_memory_max: OrNone<Positive<Size>> => service_memory_max_bytes;
     /// Memory of one instance.
     memory_max: Size => memory_max_bytes;
-    /// How long an instance has run no handler when its memory is packed, that is compressed, until the next one runs.
+    /// How long an instance that has written to 128 KiB of its memory at the most has run no handler when that is packed: compressed,
+    /// until the next one runs.
     pack_memory_after: OrNone<Positive<Time>> => pack_memory_after;
     /// Elements of one table of an instance.
     table_max: Count<1, 10_000_000> => table_max_elements;

@@ -13,7 +13,7 @@ use wasmtime::Result;
 use wasmtime::component::__internal::{CanonicalAbiInfo, InstanceType, InterfaceType, LiftContext};
 use wasmtime::component::{ComponentType, Lift, WasmList};
 
-use crate::limits::PACKED_MAX_BYTES;
+use crate::limits::{PACKED_MAX_BYTES, PACKED_MEMORY_MAX_BYTES};
 
 /// Where a linear memory lies, and how long it was when the guest last named something in it. It never moves, and never gets
 /// shorter.
@@ -150,12 +150,15 @@ struct Piece {
 const PIECE_MAX_BYTES: usize = 64 << 10;
 
 impl Packed {
-    /// Begins to pack this memory; none of it is packed yet. Nothing is to be done where it is as it was at the beginning, or more
-    /// than [`PACKED_MAX_BYTES`] of it were written to.
+    /// Begins to pack this memory; none of it is packed yet. Nothing is to be done where nobody has written to it, or to more than
+    /// [`PACKED_MAX_BYTES`] of it, or it is longer than [`PACKED_MEMORY_MAX_BYTES`].
     ///
     /// # Errors
     /// When the operating system does not say what was.
     pub fn begin(memory: LinearMemory, pagemap: &Pagemap) -> io::Result<Self> {
+        if memory.bytes > PACKED_MEMORY_MAX_BYTES {
+            return Ok(Self::default());
+        }
         let written = pagemap.written(memory, PACKED_MAX_BYTES)?;
         let written_bytes: usize = written.iter().map(ExactSizeIterator::len).sum();
         let pieces = written.into_iter().flat_map(|pages| {
@@ -347,6 +350,18 @@ mod tests {
             // The static data is one page more.
             assert!(packed(&store, memory).is_empty());
             assert_eq!(written(&store, memory), PACKED_MAX_BYTES + page_size::get());
+        });
+    }
+
+    #[test]
+    fn a_long_memory_is_not_looked_at() {
+        with_memory(false, |mut store, memory| {
+            memory.data_mut(&mut store)[0] = 1;
+            let mut place = place(&store, memory);
+            let pagemap = Pagemap::open().unwrap();
+            assert!(!Packed::begin(place, &pagemap).unwrap().left.is_empty());
+            place.bytes = PACKED_MEMORY_MAX_BYTES + WASM_PAGE_BYTES;
+            assert!(Packed::begin(place, &pagemap).unwrap().left.is_empty());
         });
     }
 
