@@ -20,8 +20,12 @@ const RAW: &str = include_str!("fixtures/resp-raw.txt");
 const MARK: &[u8] = b"$9\r\nthe-mark!\r\n";
 const ASK_FOR_MARK: &[u8] = b"*2\r\n$4\r\nECHO\r\n$9\r\nthe-mark!\r\n";
 
+/// With time for the largest commands, which take some 100 ms of CPU on a slow machine: what is tested here is not how fast it is.
 fn resp() -> Host {
-    Host::run("resp").flag("--isolation", "service").start()
+    Host::run("resp")
+        .flag("--isolation", "service")
+        .flag("--call-cpu-max", "5s")
+        .start()
 }
 
 /// A redis-server on a port of its own. It is killed when it is dropped.

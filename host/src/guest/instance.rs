@@ -127,12 +127,12 @@ impl Instance {
     }
 
     /// Packs its memory while it rests, a piece after the other until it was so many bytes. Only until the next call, which puts
-    /// back what was packed; call it only while the instance is not busy.
+    /// back what was packed. While a handler is suspended there is nothing to do.
     pub fn rest(&mut self, host: &GuestHost, bytes_max: usize) -> Resting {
-        debug_assert!(!self.is_busy(), "a handler is in its memory");
         let mut bytes = 0;
         let memory = self.shared.lock().memory;
         if let Some(pagemap) = &host.pagemap
+            && !self.is_busy()
             && !matches!(self.life, Life::Over { .. })
             && self.packed.is_none()
             // Where the system does not say, it stays as it is.
@@ -148,7 +148,7 @@ impl Instance {
                 };
             }
             // SAFETY: the instance is there, since nothing ends it but a call, which unpacks first. Its code runs in calls only,
-            // so none does now, and none is suspended.
+            // so none does now, and none was suspended when packing began.
             #[allow(unsafe_code)]
             match unsafe { packed.pack_on() } {
                 Some(packed) => bytes += packed,

@@ -179,8 +179,8 @@ impl Packed {
     /// Packs the next piece. Returns how many bytes it was; none when all is done.
     ///
     /// # Safety
-    /// The memory belongs to an instance that is there. From here to [`unpack`](Self::unpack) nothing may look at it: neither the guest's code nor what
-    /// it imports runs, and nobody has a reference to it.
+    /// The memory belongs to an instance that is there. From here to [`unpack`](Self::unpack) nothing may look at it: neither the
+    /// guest's code nor what it imports runs, and nobody has a reference to it.
     #[allow(unsafe_code)]
     pub unsafe fn pack_on(&mut self) -> Option<usize> {
         let Some(pages) = self.left.pop() else {
