@@ -194,6 +194,10 @@ pub fn run(script: &Script, guest: &Path) {
     }
 }
 
+/// More than a script has peers. Room for the default takes as long as a short script where a guest may wait, which has a stack
+/// for each.
+const CONNECTIONS_MAX: &str = "100";
+
 /// The host of a script.
 enum Running {
     Run(Host),
@@ -206,6 +210,7 @@ impl Running {
         let Some(lines) = &script.service else {
             let mut builder = Host::run_file(guest).flag("--allow-fetch", web.grant());
             builder = builder.flag("--allow-fetch", format!("127.0.0.1:{refused}"));
+            builder = builder.flag("--connections-max", CONNECTIONS_MAX);
             for flag in &script.flags {
                 builder = builder.arg(flag);
             }
