@@ -353,7 +353,8 @@ impl Host {
         self.wait()
     }
 
-    /// Asks it to stop, and insists on an orderly end.
+    /// Asks it to stop, and insists on an orderly end. For a peer that is still connected it waits for the whole drain, ten seconds:
+    /// drop those first.
     ///
     /// # Panics
     ///

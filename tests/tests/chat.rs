@@ -28,6 +28,7 @@ fn everyone_hears_everyone() {
     hear(&mut people[1], "5 left");
     people[0].send("still here\n");
     hear(&mut people[1], "still here");
+    drop(people);
     host.finish();
 }
 

@@ -84,6 +84,7 @@ fn collecting_hurts_nobody() {
     assert!(collections > 20, "{collections} collections prove nothing");
     let grown = host.memory_bytes().saturating_sub(before);
     assert!(grown < 4 << 20, "{grown} bytes more");
+    drop(client);
     host.finish();
 }
 
@@ -98,6 +99,7 @@ fn goroutines_run_while_a_handler_runs() {
     assert_eq!(client.ask("sleep\n").trim_end(), "before");
     assert_eq!(client.line().trim_end(), "woken");
     assert_eq!(client.line().trim_end(), "true true");
+    drop(client);
     host.finish();
 }
 
@@ -122,6 +124,7 @@ fn the_system_is_real_and_denied() {
     host.wait_for_log("what was printed to standard error", |record| {
         record.level() == "WARN" && record.message() == "to standard error"
     });
+    drop(client);
     host.finish();
 }
 

@@ -15,6 +15,7 @@ fn it_formats_allocates_and_keeps_time() {
     assert_eq!(client.line(), "5 bytes received");
     client.send("allocate 20000");
     assert_eq!(client.line(), "20000 bytes");
+    drop(client);
     host.finish();
 }
 
@@ -29,6 +30,7 @@ fn ends(command: &str, words: &[&str]) {
     host.wait_for_complaint(&["unreachable"]);
     neighbour.send("hello");
     assert_eq!(neighbour.line(), "5 bytes received");
+    drop(neighbour);
     host.finish();
 }
 

@@ -437,6 +437,7 @@ fn limits_on_connections_hold_across_builds() {
     let again = (0..1_000).any(|_| host.peer_of("echo").echoes(b"B"));
     assert!(again, "{}", host.log().tail());
     third.check_echo("still here\n");
+    drop((residents, third, waiting, fourth));
     host.finish();
 }
 

@@ -330,6 +330,7 @@ fn a_full_server_refuses_and_lives() {
     assert_eq!(reply(&mut other, b"GET nothing\r\n"), b"$-1\r\n");
     assert_eq!(reply(&mut other, b"FLUSHALL\r\n"), b"+OK\r\n");
     assert_eq!(reply(&mut filler, b"SET k v\r\n"), b"+OK\r\n");
+    drop((filler, other));
     host.finish();
 }
 
@@ -362,6 +363,7 @@ fn as_many_keys_as_fit_can_be_made_and_flushed() {
     assert!(reply(&mut client, b"KEYS *\r\n").starts_with(b"-ERR the reply is longer"));
     assert_eq!(reply(&mut client, b"FLUSHALL\r\n"), b"+OK\r\n");
     assert_eq!(reply(&mut client, b"DBSIZE\r\n"), b":0\r\n");
+    drop(client);
     host.finish();
 }
 
@@ -406,6 +408,7 @@ fn the_worst_of_everything_does_not_end_the_instance() {
     // The same connection as before: the instance has not been started again.
     assert_eq!(reply(&mut bystander, b"PING\r\n"), b"+PONG\r\n");
     drop(hoarder);
+    drop((bystander, client));
     host.finish();
 }
 
@@ -429,6 +432,7 @@ fn replies_wait_for_a_peer_that_reads_late() {
         );
     }
     assert_eq!(client.line(), "+PONG");
+    drop(client);
     host.finish();
 }
 
@@ -489,6 +493,7 @@ fn keys_expire() {
     while reply(&mut client, b"DBSIZE\r\n") != b":0\r\n" {
         assert!(Instant::now() < deadline, "the key stays");
     }
+    drop(client);
     host.finish();
 }
 

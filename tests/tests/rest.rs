@@ -7,9 +7,13 @@ use wisted_tests::serve::{puppet, service};
 use wisted_tests::{Admin, Client, Serving, workspace};
 
 /// A host with one reactor and these services.
-fn serving(services: &str) -> (Serving, Admin) {
+fn config(services: &str) -> String {
     let host = "[host]\nreactors = 1\n\n[admin]\nlisten = \"tcp:127.0.0.1:0\"\n\n";
-    let serving = Serving::start(&(host.to_owned() + services));
+    host.to_owned() + services
+}
+
+fn serving(services: &str) -> (Serving, Admin) {
+    let serving = Serving::start(&config(services));
     let admin = Admin::of(&serving);
     (serving, admin)
 }
@@ -51,6 +55,7 @@ fn what_a_guest_keeps_is_there_again() {
         calls = wait_for_rest(&admin, 1, calls);
         assert_eq!(kept(&mut client), before);
     }
+    drop(client);
     host.finish();
 }
 
@@ -75,6 +80,7 @@ fn a_shared_instance_that_never_waits_rests_too() {
         assert_eq!(other.line(), format!("${}", value.len()));
         assert_eq!(other.line(), value);
     }
+    drop((client, other));
     host.finish();
 }
 
@@ -83,12 +89,9 @@ fn memory_of_those_that_rest_is_the_system_s() {
     const CONNECTIONS: usize = 1_000;
     /// A page less what is left of its contents, compressed.
     const FREED_BYTES: u64 = 2_000;
-    let echo = service(
-        "echo",
-        &workspace::guest("echo"),
-        "limits = { pack_memory_after = \"3s\" }",
-    );
-    let (host, admin) = serving(&echo);
+    let guest = workspace::guest("echo");
+    let echo = |limit: &str| service("echo", &guest, &format!("limits = {{ {limit} }}"));
+    let (host, admin) = serving(&echo("pack_memory_after = \"none\""));
     let mut clients: Vec<Client> = (0..CONNECTIONS).map(|_| host.peer_of("echo")).collect();
     for client in &mut clients {
         client.check_echo([b'x'; 64]);
@@ -96,6 +99,7 @@ fn memory_of_those_that_rest_is_the_system_s() {
     // To be asked takes memory, too.
     assert_eq!(packed(&admin.service()), 0);
     let awake = host.memory_bytes();
+    host.reload(&config(&echo(SOON)));
     wait_for_rest(&admin, CONNECTIONS as u64, 0);
     let at_rest = host.memory_bytes();
     assert!(
@@ -124,6 +128,7 @@ fn who_has_much_memory_stays_awake() {
     small.check_echo("awake\n");
     wait_for_rest(&admin, 1, calls);
     assert_eq!(kept(&mut large), before);
+    drop((large, small));
     host.finish();
 }
 
@@ -139,6 +144,7 @@ fn who_is_told_not_to_rest_does_not() {
     admin.wait_for("at rest", |_| packed(&status()[1]) == 1);
     assert_eq!(packed(&status()[0]), 0);
     awake.check_echo("still\n");
+    drop((awake, resting));
     host.finish();
 }
 
@@ -154,6 +160,7 @@ fn a_handler_that_waits_keeps_its_memory() {
     wait_for_rest(&admin, 1, 0);
     assert_eq!(waiting.line(), "slept Ok(())");
     assert_eq!(kept(&mut waiting), before);
+    drop((waiting, other));
     host.finish();
 }
 
@@ -165,5 +172,6 @@ fn a_timer_wakes_who_rests() {
     client.send("do later 3000\n");
     wait_for_rest(&admin, 1, 0);
     assert!(client.line().starts_with("0 bytes: "));
+    drop(client);
     host.finish();
 }

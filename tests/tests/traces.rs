@@ -203,6 +203,7 @@ fn a_trap_is_an_exception_of_its_connection() {
     let trace = span.of_event("exception", "exception.stacktrace");
     assert!(trace.contains("hostile::perform"), "{trace}");
     bystander.check_echo("unharmed\n");
+    drop(bystander);
     host.finish();
 }
 
@@ -273,6 +274,7 @@ fn nothing_is_sent_unless_configured() {
             .ask(&format!("do get {}", web.url("/fixed")))
             .contains("status=200")
     );
+    drop(client);
     host.finish();
     assert_eq!(web.seen(), ["GET /fixed"]);
     assert_eq!(collector.requests(), 0);
