@@ -19,7 +19,7 @@ use wisted_bench::artifacts::{self, Guest};
 use wisted_bench::baseline::Baseline;
 use wisted_bench::peers::tools;
 
-/// What was counted last in a build like this one, how such a build is made, and the line that updates it.
+/// The file of what was counted last in a build like this one, and the command that writes it anew.
 const BASELINE: (&str, &str) = if cfg!(debug_assertions) {
     (
         "benches/instructions/instructions-dev.toml",
