@@ -57,10 +57,22 @@ pub fn wisted() -> &'static Path {
         // The folder of cargo's profile `dev` is called `debug`.
         let profile = if profile == "debug" { "dev" } else { &profile };
         build(
-            // The whole workspace's features, as `cargo test --workspace` has built the dependencies: with this package's
-            // alone most of them would be built once more.
-            &["--workspace", "--bin", "wisted", "--profile", profile],
-            |message| message["executable"].as_str().map(PathBuf::from),
+            // The whole workspace's features, and, for the sake of a test, those of what only tests depend on: so
+            // `cargo test --workspace` has built the dependencies, and with others many would be built once more.
+            &[
+                "--workspace",
+                "--bin",
+                "wisted",
+                "--test",
+                "architecture",
+                "--profile",
+                profile,
+            ],
+            |message| {
+                let is_ours = message["target"]["name"] == "wisted";
+                let file = message["executable"].as_str().filter(|_| is_ours)?;
+                Some(PathBuf::from(file))
+            },
         )
         .unwrap_or_else(|| panic!("cargo built no wisted in {}", target.display()))
     });
