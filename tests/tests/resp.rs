@@ -407,8 +407,7 @@ fn the_worst_of_everything_does_not_end_the_instance() {
     assert_eq!(reply(&mut client, b"FLUSHALL\r\n"), b"+OK\r\n");
     // The same connection as before: the instance has not been started again.
     assert_eq!(reply(&mut bystander, b"PING\r\n"), b"+PONG\r\n");
-    drop(hoarder);
-    drop((bystander, client));
+    drop((bystander, hoarder, client));
     host.finish();
 }
 

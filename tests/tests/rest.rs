@@ -6,12 +6,13 @@ use serde_json::Value;
 use wisted_tests::serve::{puppet, service};
 use wisted_tests::{Admin, Client, Serving, workspace};
 
-/// A host with one reactor and these services.
+/// The configuration of a host with one reactor and these services.
 fn config(services: &str) -> String {
     let host = "[host]\nreactors = 1\n\n[admin]\nlisten = \"tcp:127.0.0.1:0\"\n\n";
     host.to_owned() + services
 }
 
+/// Such a host.
 fn serving(services: &str) -> (Serving, Admin) {
     let serving = Serving::start(&config(services));
     let admin = Admin::of(&serving);
