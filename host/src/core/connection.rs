@@ -29,11 +29,14 @@ pub trait Wire {
     fn shutdown_write(&mut self);
 }
 
-/// The way to a peer for bytes that need not be recorded first, because none are queued before them. What is not taken is
-/// recorded as ever, so an error is none here: it comes again.
+/// The way to a peer for bytes that need not be recorded first, because none are queued before them, and the way from it for
+/// those that need not be buffered. What is not taken is recorded as ever, so an error is none here: it comes again.
 pub trait DirectWire: std::fmt::Debug + Send + Sync {
     /// Hands bytes over, as many as fit now.
     fn send(&self, bytes: &[u8]) -> Sent;
+    /// Reads once, what is there and fits, and returns how many bytes that was: none after an error or the peer's last, which the
+    /// next read tells apart.
+    fn receive(&self, into: &mut [u8]) -> usize;
 }
 
 /// What came of sending.

@@ -22,6 +22,9 @@ pub(super) struct ConnectionKey {
     pub id: u64,
 }
 
+/// Smaller reads are buffered: copying them costs less than to ask how many bytes wait.
+const UNBUFFERED_READ_MIN_BYTES: usize = 16 << 10;
+
 /// What each message touches comes first; see [`Instance`](super::Instance).
 #[derive(Debug)]
 #[repr(C)]
@@ -36,6 +39,8 @@ pub(super) struct Connection {
     hung_up: bool,
     /// It is in the queue of this turn or the next.
     queued: bool,
+    /// Its last read was a large one, so it is worth asking how large the next one is.
+    reads_much: bool,
     /// A deadline for the write buffer is pending; it is looked at when it comes, not moved with each write.
     stall_pending: bool,
     /// What the instance was told last.
@@ -76,6 +81,7 @@ impl Connection {
             read_closed: false,
             hung_up: false,
             queued: false,
+            reads_much: false,
             stall_pending: false,
             buffered_bytes_told: 0,
             allowance: Allowance::new(limits, now),
@@ -217,6 +223,10 @@ impl Driver {
         let Some(may) = self.may_read(key) else {
             return;
         };
+        if let Some(bytes) = self.takes_what_waits(key, may) {
+            let buffer = self.take_buffer();
+            return self.call(instance, Call::DataWaiting(number, buffer, bytes));
+        }
         let mut buffer = self.take_buffer();
         let read = match self.reactor.socket(key.token) {
             Some(socket) => socket.read(&mut buffer[..may]),
@@ -229,6 +239,7 @@ impl Driver {
             Read::Bytes { count, all } => {
                 connection.allowance.has_read(count);
                 connection.readable = !all || connection.read_closed;
+                connection.reads_much = count >= UNBUFFERED_READ_MIN_BYTES;
                 self.call(instance, Call::DataReceived(number, buffer, count));
                 return;
             }
@@ -243,6 +254,24 @@ impl Driver {
             }
         }
         self.give_back_buffer(buffer);
+    }
+
+    /// Whether so much waits at the socket that it is to be read into the guest's memory, past the host's buffer: how many bytes.
+    /// They count as read.
+    fn takes_what_waits(&mut self, key: ConnectionKey, may: usize) -> Option<usize> {
+        if !self.connection(key)?.reads_much {
+            return None;
+        }
+        let waiting = self.reactor.socket(key.token)?.waiting_bytes();
+        let connection = self.connection(key)?;
+        let bytes = waiting.min(may);
+        connection.reads_much = bytes >= UNBUFFERED_READ_MIN_BYTES;
+        if !connection.reads_much {
+            return None;
+        }
+        connection.allowance.has_read(bytes);
+        connection.readable = waiting > bytes || connection.read_closed;
+        Some(bytes)
     }
 
     fn peer_closed(&mut self, key: ConnectionKey) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use wasmtime::Engine;
-use wasmtime::component::{Component, InstancePre};
+use wasmtime::component::{Component, ComponentExportIndex, InstancePre};
 
 use super::cache::CodeCache;
 use super::contract::{self, ContractError, Exports, Surface};
@@ -14,12 +14,15 @@ use super::handlers::{fiber, plain};
 use super::host::GuestHost;
 use super::rewire;
 use super::state::GuestState;
+use super::waiting;
 
 /// A component that can be served: compiled, its imports resolved, its handlers found.
 pub struct GuestCode {
     pub(super) pre: InstancePre<GuestState>,
     pub(super) fiber: fiber::Indices,
     pub(super) plain: plain::Indices,
+    /// Where `data-received` is, for data that are read into the guest's memory.
+    pub(super) data_received: Option<ComponentExportIndex>,
     exports: Exports,
     may_wait: bool,
     /// One of its instances has computed for longer than a slice, so that all are called on fibers from then on.
@@ -88,6 +91,7 @@ impl GuestCode {
         Ok(Arc::new(Self {
             fiber: fiber::Indices::find(&pre, exports).map_err(import)?,
             plain: plain::Indices::find(&pre, exports).map_err(import)?,
+            data_received: waiting::handler_of(&component),
             pre,
             exports,
             may_wait,

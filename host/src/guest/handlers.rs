@@ -118,8 +118,8 @@ macro_rules! handlers {
                 ) -> Result<Returned> {
                     let missing = call.handler();
                     match call {
-                        // That one is not called by way of here.
-                        Call::DataReceived(..) => {}
+                        // These are not called by way of here.
+                        Call::DataReceived(..) | Call::DataWaiting(..) => {}
                         Call::ConnectionMade(number) => {
                             let handler = present(&self.connection, missing)?;
                             handler.call_connection_made(store, number)$($await)*?;
@@ -196,7 +196,9 @@ handlers!(
 
 /// The driver asks the guest's exports before it calls; this error is its mistake, and still only ends the instance.
 fn present<'a, T>(handler: &'a Option<T>, name: &str) -> Result<&'a T> {
-    handler
-        .as_ref()
-        .ok_or_else(|| Error::from(LimitHit(format!("the guest has no handler {name}"))))
+    handler.as_ref().ok_or_else(|| missing(name))
+}
+
+pub(super) fn missing(name: &str) -> Error {
+    LimitHit(format!("the guest has no handler {name}")).into()
 }

@@ -14,11 +14,12 @@ use wasmtime::{Error, Result, Store};
 use super::code::GuestCode;
 use super::exchange::{Call, ConnectionNumber, CpuMeter, Outbox, PendingNumber, Returned, Shared};
 use super::fault::{Fault, FaultKind};
-use super::handlers::plain;
+use super::handlers::{missing, plain};
 use super::host::{GuestHost, Stack, Stacks};
 use super::packed::Packed;
 use super::pending::Outcome;
 use super::state::{self, GuestState, Origin};
+use super::waiting::{self, Waiting};
 use crate::clock;
 use crate::core::{CloseReason, DirectWire};
 use crate::limits::Limits;
@@ -57,6 +58,8 @@ struct Body {
     instance: Option<WasmInstance>,
     /// Found by the first plain call.
     handlers: Option<plain::Handlers>,
+    /// Found by the first one with data that still wait at their socket.
+    data_received: Option<waiting::Handler>,
 }
 
 /// What came of running an instance.
@@ -102,6 +105,7 @@ impl Instance {
             store,
             instance: None,
             handlers: None,
+            data_received: None,
         };
         Self {
             life: Life::Plain(Box::new(body)),
@@ -291,7 +295,12 @@ impl Instance {
                 }
             },
             Life::Fiber(_) | Life::Over { .. } => {
-                self.shared.lock().inbox = Some(call);
+                let mut exchange = self.shared.lock();
+                match exchange.without_waiting(call) {
+                    Ok(call) => exchange.inbox = Some(call),
+                    Err(limit) => return Step::Ended(Fault::limit(limit.0)),
+                }
+                drop(exchange);
                 self.poll()
             }
         }
@@ -426,7 +435,32 @@ impl Body {
                 self.handlers.insert(handlers)
             }
         };
-        handlers.call(&mut self.store, call)
+        match call {
+            Call::DataWaiting(number, buffer, bytes) => {
+                self.receive(number, bytes)?;
+                Ok(Returned::Buffer(buffer))
+            }
+            call => handlers.call(&mut self.store, call),
+        }
+    }
+
+    /// Calls `data-received` with what waits at the connection's socket.
+    fn receive(&mut self, number: ConnectionNumber, bytes: usize) -> Result<()> {
+        let wire = self.store.data().shared.lock().wire(number);
+        let wire = wire.ok_or_else(|| waiting::nothing_came(bytes))?;
+        let handler = match (
+            &self.data_received,
+            &self.instance,
+            &self.code.data_received,
+        ) {
+            (Some(handler), ..) => handler,
+            (None, Some(instance), Some(index)) => {
+                let handler = instance.get_typed_func(&mut self.store, index)?;
+                self.data_received.insert(handler)
+            }
+            _ => return Err(missing("data-received")),
+        };
+        handler.call(&mut self.store, (number, Waiting { wire, bytes }))
     }
 
     fn fault(&self, error: &Error) -> Fault {
@@ -449,7 +483,7 @@ async fn serve(body: &mut Body, shared: &Shared) -> Result<String> {
         code,
         store,
         instance,
-        handlers: _,
+        ..
     } = body;
     store.set_epoch_deadline(1);
     let instance = match instance {

@@ -23,6 +23,7 @@ mod rewire;
 mod shim;
 mod state;
 mod ticker;
+mod waiting;
 mod wasi;
 
 pub use by_connection::ByConnection;

@@ -11,7 +11,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use mio::net::{TcpListener, TcpStream};
-use rustix::io::{Errno, retry_on_intr};
+use rustix::io::{Errno, ioctl_fionread, retry_on_intr};
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 use socket2::{Domain, Protocol, SockRef, Type};
 
@@ -89,7 +89,7 @@ impl Socket {
         self.stream().as_raw_fd()
     }
 
-    /// For whoever writes while nothing is queued; see [`DirectWire`].
+    /// For whoever writes while nothing is queued, or reads what waits; see [`DirectWire`].
     pub fn direct_wire(&self) -> Weak<dyn DirectWire> {
         let stream: Weak<Stream> = Arc::downgrade(&self.0);
         stream
@@ -117,20 +117,32 @@ impl Socket {
 
     /// Reads once, as much as fits into `into`.
     pub fn read(&mut self, into: &mut [u8]) -> Read {
-        match retry_on_intr(|| recv(self.stream(), &mut *into, RecvFlags::empty())) {
-            Ok((0, _)) => Read::Closed,
+        match self.0.read(into) {
+            Ok(0) => Read::Closed,
             // epoll(7): on a stream a short read means that the socket is drained, which saves the read that would only say
             // so.
-            Ok((read, _)) => {
-                count(&self.0.received_bytes, read);
-                Read::Bytes {
-                    count: read,
-                    all: read < into.len(),
-                }
-            }
+            Ok(read) => Read::Bytes {
+                count: read,
+                all: read < into.len(),
+            },
             Err(Errno::AGAIN) => Read::WouldBlock,
             Err(error) => Read::Failed(error.into()),
         }
+    }
+
+    /// How many bytes wait to be read, which the next read gets if it has room for them: nobody else reads, and what has come is
+    /// kept even when the peer resets the connection. What comes later is a new event.
+    pub fn waiting_bytes(&self) -> usize {
+        let waiting = ioctl_fionread(self.stream()).unwrap_or(0);
+        usize::try_from(waiting).unwrap_or(0)
+    }
+}
+
+impl Stream {
+    fn read(&self, into: &mut [u8]) -> rustix::io::Result<usize> {
+        let (read, _) = retry_on_intr(|| recv(&self.stream, &mut *into, RecvFlags::empty()))?;
+        count(&self.received_bytes, read);
+        Ok(read)
     }
 }
 
@@ -145,6 +157,10 @@ impl DirectWire for Stream {
             Err(Errno::AGAIN) => Sent::Full,
             Err(error) => Sent::Failed(io::Error::from(error).to_string()),
         }
+    }
+
+    fn receive(&self, into: &mut [u8]) -> usize {
+        self.read(into).unwrap_or(0)
     }
 }
 

@@ -121,6 +121,36 @@ fn what_came_before_it_was_adopted_is_reported() {
 }
 
 #[test]
+fn what_waits_is_known_and_kept_even_over_a_reset() {
+    let mut port = Port::new();
+    let (token, mut peer) = port.connection();
+    let socket = port.reactor.socket(token).unwrap();
+    assert_eq!(socket.waiting_bytes(), 0);
+    let wire = socket.direct_wire().upgrade().unwrap();
+    assert_eq!(wire.receive(&mut [0; 8]), 0);
+    peer.write_all(b"what waits").unwrap();
+    port.wait_readable(token);
+    let traffic_before = port.reactor.traffic(token).unwrap();
+    assert_eq!(port.reactor.socket(token).unwrap().waiting_bytes(), 10);
+    let mut received = [0; 4];
+    assert_eq!(wire.receive(&mut received), 4);
+    assert_eq!(&received, b"what");
+    assert_eq!(port.reactor.socket(token).unwrap().waiting_bytes(), 6);
+    SockRef::from(&peer)
+        .set_linger(Some(Duration::ZERO))
+        .unwrap();
+    drop(peer);
+    port.wait(|event| matches!(event, Event::Ready { hung_up: true, .. }));
+    assert_eq!(port.reactor.socket(token).unwrap().waiting_bytes(), 6);
+    let mut received = [0; 8];
+    assert_eq!(wire.receive(&mut received), 6);
+    assert_eq!(&received[..6], b" waits");
+    assert_eq!(wire.receive(&mut received), 0);
+    let traffic = port.reactor.traffic(token).unwrap();
+    assert_eq!(traffic.0 - traffic_before.0, 10);
+}
+
+#[test]
 fn each_arrival_is_reported_once() {
     let mut port = Port::new();
     let (token, mut peer) = port.connection();
