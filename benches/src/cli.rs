@@ -26,7 +26,7 @@ use crate::server::Kind;
     version
 )]
 struct Arguments {
-    /// Which scenarios to run [default: all but languages, protocols and peers]
+    /// Which scenarios to run [default: all but languages, protocols, peers and turns]
     #[arg(value_enum)]
     scenarios: Vec<Scenario>,
 
@@ -34,11 +34,11 @@ struct Arguments {
     #[arg(long)]
     quick: bool,
 
-    /// Rounds of every comparison [default: 5, with --quick 1 or 2]
+    /// Rounds of every comparison [default: 5, in `turns` 40, with --quick 1 or 2]
     #[arg(long, value_name = "N", value_parser = positive)]
     rounds: Option<usize>,
 
-    /// Length of a measured window [default: 2.5 s, with --quick 0.3 s]
+    /// Length of a measured window [default: 2.5 s, in `turns` 0.12 s, with --quick 0.3 s]
     #[arg(long, value_name = "S", value_parser = seconds)]
     seconds: Option<Duration>,
 
@@ -55,13 +55,17 @@ struct Arguments {
     )]
     servers: Vec<Kind>,
 
-    /// Numbers of connections in `echo`
+    /// Numbers of connections in `echo` and `turns`
     #[arg(long, value_name = "N,…", value_delimiter = ',', value_parser = positive, default_value = "1,50,1000")]
     connections: Vec<usize>,
 
-    /// Message sizes in `echo`, in bytes
+    /// Message sizes in `echo` and `turns`, in bytes
     #[arg(long, value_name = "B,…", value_delimiter = ',', value_parser = positive, default_value = "64,4096,65536")]
     sizes: Vec<usize>,
+
+    /// Another `wisted` that `turns` measures beside this one, such as the build before a change
+    #[arg(long, value_name = "FILE", value_parser = binary)]
+    against: Option<PathBuf>,
 
     /// Connections in `idle` and at the end of `peers` [default: 10000, with --quick 1000]
     #[arg(long, value_name = "N", value_parser = positive)]
@@ -102,6 +106,10 @@ fn positive(text: &str) -> Result<usize, String> {
         Ok(number) => Ok(number),
         Err(_) => Err("is not a whole number".into()),
     }
+}
+
+fn binary(text: &str) -> Result<PathBuf, String> {
+    fs::canonicalize(text).map_err(|error| error.to_string())
 }
 
 fn cell(text: &str) -> Result<(usize, usize), String> {
@@ -154,6 +162,7 @@ fn run(arguments: Arguments, binaries: Binaries) -> Result<bool> {
         kinds: arguments.servers,
         connections: arguments.connections,
         sizes_bytes: arguments.sizes,
+        against: arguments.against,
         idle: arguments.idle,
         wisted_arguments: arguments.wisted_arg,
         peers: PeerSettings {
@@ -261,6 +270,7 @@ mod tests {
             ["--cells", "50"],
             ["--cells", "0x64"],
             ["--rate", "0"],
+            ["--against", "no such file"],
         ] {
             assert!(
                 Arguments::try_parse_from(["bench", bad[0], bad[1]]).is_err(),

@@ -30,6 +30,8 @@ pub struct Settings {
     pub connections: Vec<usize>,
     /// The message sizes of `echo`.
     pub sizes_bytes: Vec<usize>,
+    /// Another build of the host, for `turns`.
+    pub against: Option<PathBuf>,
     /// The number of connections of `idle`; `None` for the default.
     pub idle: Option<usize>,
     /// Added to every `wisted run`.
@@ -77,6 +79,7 @@ impl Settings {
             "servers": self.kinds.iter().map(Kind::to_string).collect::<Vec<_>>(),
             "connections": self.connections,
             "sizes_bytes": self.sizes_bytes,
+            "against": self.against,
             "idle": self.idle,
             "wisted_arguments": self.wisted_arguments,
             "rate_per_second": self.peers.rate_per_second,
@@ -154,14 +157,34 @@ impl Lab {
         component: &Path,
         arguments: &[String],
     ) -> Result<Command> {
-        let mut command = Command::new(self.artifacts.wisted()?);
+        let binary = self.artifacts.wisted()?;
+        Ok(self.build_serving(binary, isolation, component, arguments))
+    }
+
+    fn build_serving(
+        &self,
+        binary: &Path,
+        isolation: &str,
+        component: &Path,
+        arguments: &[String],
+    ) -> Command {
+        let mut command = Command::new(binary);
         command.arg("run").arg(component);
         command.args(["--listen", "tcp:127.0.0.1:0", "--isolation", isolation]);
         command
             .args(arguments)
             .args(&self.settings.wisted_arguments);
         command.env("XDG_CACHE_HOME", self.cache.path());
-        Ok(command)
+        command
+    }
+
+    /// Starts a host of another build on the server's core, with a cache of its own.
+    pub fn start_build(&self, binary: &Path, kind: Kind, guest: Guest) -> Result<Server> {
+        let component = self.artifacts.guest(kind.guest(guest))?;
+        let isolation = kind.isolation().unwrap_or("connection");
+        let mut command = self.build_serving(binary, isolation, component, &[]);
+        command.env("XDG_CACHE_HOME", self.cache().join("before"));
+        Server::start(command, kind.into(), &self.cores, Place::ServerCore)
     }
 
     /// Serves a configuration, with a cache of compiled guests of the caller's choice. It must listen on 127.0.0.1.

@@ -55,6 +55,17 @@ pub fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     }
 }
 
+/// Between which the middle half lies; NaN of nothing.
+pub fn quartiles(values: impl IntoIterator<Item = f64>) -> (f64, f64) {
+    let mut values: Vec<f64> = values.into_iter().collect();
+    values.sort_by(f64::total_cmp);
+    let quarter = values.len() / 4;
+    match values.len().checked_sub(1) {
+        Some(last) => (values[quarter], values[last - quarter]),
+        None => (f64::NAN, f64::NAN),
+    }
+}
+
 /// The smallest and the largest; NaN of nothing.
 pub fn range(values: impl IntoIterator<Item = f64>) -> (f64, f64) {
     values
@@ -86,6 +97,14 @@ mod tests {
         assert!(median([]).is_nan());
         assert_eq!(median([3.0, 1.0, 2.0]), 2.0);
         assert_eq!(median([4.0, 1.0, 2.0, 3.0]), 2.5);
+    }
+
+    #[test]
+    fn quartiles_leave_a_quarter_out_on_either_side() {
+        assert!(quartiles([]).0.is_nan());
+        assert_eq!(quartiles([2.0]), (2.0, 2.0));
+        assert_eq!(quartiles([5.0, 1.0, 4.0, 2.0, 3.0]), (2.0, 4.0));
+        assert_eq!(quartiles((1..=8).map(f64::from)), (3.0, 6.0));
     }
 
     #[test]

@@ -25,6 +25,17 @@ pub(super) struct Cell {
     pub size_bytes: usize,
 }
 
+impl Cell {
+    /// For people.
+    pub fn name(self) -> String {
+        format!(
+            "{} connections, {}",
+            self.connections,
+            size(self.size_bytes)
+        )
+    }
+}
+
 /// One server's window in one round.
 pub(super) struct Sample {
     kind: Kind,
@@ -86,14 +97,8 @@ fn measure(lab: &Lab, cell: Cell) -> Result<Vec<Sample>> {
         for &kind in &lab.settings.kinds {
             // A fresh process each: no server is measured with another's, or its own, history.
             let server = lab.start(kind, Guest::Echo, &[])?;
-            let result =
-                sample(lab, &server, cell, kind, round, Place::ServerCore).with_context(|| {
-                    format!(
-                        "{kind}, {} connections, {}",
-                        cell.connections,
-                        size(cell.size_bytes)
-                    )
-                });
+            let result = sample(lab, &server, cell, kind, round, Place::ServerCore)
+                .with_context(|| format!("{kind}, {}", cell.name()));
             samples.push(server.stop(result)?);
         }
     }

@@ -13,6 +13,7 @@ mod reactors;
 mod spin;
 mod start;
 mod tenants;
+mod turns;
 mod windows;
 
 use std::fmt;
@@ -55,17 +56,20 @@ pub enum Scenario {
     Protocols,
     /// What does the same cost in other servers? Only when asked for: it installs them
     Peers,
+    /// What does a request cost, compared with another build to a percent or two? Only when asked for: it is `echo` once more
+    Turns,
 }
 
 impl Scenario {
-    /// What runs when nothing is asked for, in the order of a run: all but the comparisons that install what others wrote.
+    /// What runs when nothing is asked for, in the order of a run: all but the comparisons that install what others wrote, and
+    /// what measures the same in another way.
     pub fn all() -> Vec<Scenario> {
         let variants = Scenario::value_variants().iter().copied();
         variants
             .filter(|scenario| {
                 !matches!(
                     scenario,
-                    Scenario::Languages | Scenario::Protocols | Scenario::Peers
+                    Scenario::Languages | Scenario::Protocols | Scenario::Peers | Scenario::Turns
                 )
             })
             .collect()
@@ -106,6 +110,7 @@ impl Scenario {
             Scenario::Languages => languages::run(lab),
             Scenario::Protocols => protocols::run(lab),
             Scenario::Peers => peers::run(lab),
+            Scenario::Turns => turns::run(lab),
         }
     }
 }

@@ -42,7 +42,9 @@ unsafe extern "C" {
 }
 
 /// A larger allocation is not kept but given back.
-const SPARE_MAX_BYTES: usize = 1 << 10;
+const SPARE_MAX_BYTES: usize = 16 << 10;
+/// A larger one is kept only until something else is allocated, which may need its place.
+const KEPT_MAX_BYTES: usize = 1 << 10;
 /// What the host backs with memory at a time.
 const PAGE_BYTES: usize = 4 << 10;
 /// What WebAssembly's memory grows by.
@@ -93,6 +95,9 @@ fn allocate(size_bytes: usize, align_bytes: usize) -> *mut u8 {
     allocate_anew(size_bytes, align_bytes)
 }
 
+/// Apart, as is [`give_back`], so that the usual way stays short: a function that WebAssembly calls costs more than one elsewhere.
+#[cold]
+#[inline(never)]
 fn allocate_anew(size_bytes: usize, align_bytes: usize) -> *mut u8 {
     let header = Header {
         size_bytes,
@@ -101,8 +106,15 @@ fn allocate_anew(size_bytes: usize, align_bytes: usize) -> *mut u8 {
     let Some(layout) = header.layout() else {
         return ptr::null_mut();
     };
-    // SAFETY: the layout has a size, since the alignment is part of it.
-    let whole = unsafe { HEAP.talc.alloc(layout) };
+    let spare = HEAP.spare.get();
+    // SAFETY: nobody else has the spare one; the layout has a size, since the alignment is part of it.
+    let whole = unsafe {
+        if !spare.is_null() && Header::of(spare).size_bytes > KEPT_MAX_BYTES {
+            HEAP.spare.set(ptr::null_mut());
+            give_back(spare);
+        }
+        HEAP.talc.alloc(layout)
+    };
     if whole.is_null() {
         return whole;
     }
@@ -210,9 +222,20 @@ unsafe extern "C" fn free(pointer: *mut u8) {
                 return;
             }
         }
-        let header = Header::of(freed);
+        give_back(freed);
+    }
+}
+
+/// # Safety
+/// It must still be allocated, and nobody uses it any more.
+#[cold]
+#[inline(never)]
+unsafe fn give_back(pointer: *mut u8) {
+    // SAFETY: the caller's.
+    unsafe {
+        let header = Header::of(pointer);
         if let Some(layout) = header.layout() {
-            HEAP.talc.dealloc(freed.sub(header.align_bytes), layout);
+            HEAP.talc.dealloc(pointer.sub(header.align_bytes), layout);
         }
     }
 }
