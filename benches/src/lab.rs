@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -181,7 +181,7 @@ impl Lab {
     /// Starts a host of another build on the server's core, with a cache of its own.
     pub fn start_build(&self, binary: &Path, kind: Kind, guest: Guest) -> Result<Server> {
         let component = self.artifacts.guest(kind.guest(guest))?;
-        let isolation = kind.isolation().unwrap_or("connection");
+        let isolation = kind.isolation().context("only the host has builds")?;
         let mut command = self.build_serving(binary, isolation, component, &[]);
         command.env("XDG_CACHE_HOME", self.cache().join("before"));
         Server::start(command, kind.into(), &self.cores, Place::ServerCore)

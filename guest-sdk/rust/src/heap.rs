@@ -43,8 +43,8 @@ unsafe extern "C" {
 
 /// A larger allocation is not kept but given back.
 const SPARE_MAX_BYTES: usize = 16 << 10;
-/// A larger one is kept only until something else is allocated, which may need its place.
-const KEPT_MAX_BYTES: usize = 1 << 10;
+/// A larger one is spare only until something else is allocated, which may need its place.
+const LASTING_SPARE_MAX_BYTES: usize = 1 << 10;
 /// What the host backs with memory at a time.
 const PAGE_BYTES: usize = 4 << 10;
 /// What WebAssembly's memory grows by.
@@ -95,7 +95,7 @@ fn allocate(size_bytes: usize, align_bytes: usize) -> *mut u8 {
     allocate_anew(size_bytes, align_bytes)
 }
 
-/// Apart, as is [`give_back`], so that the usual way stays short: a function that WebAssembly calls costs more than one elsewhere.
+/// Apart, as is [`give_back`], so that the usual way stays short.
 #[cold]
 #[inline(never)]
 fn allocate_anew(size_bytes: usize, align_bytes: usize) -> *mut u8 {
@@ -109,7 +109,7 @@ fn allocate_anew(size_bytes: usize, align_bytes: usize) -> *mut u8 {
     let spare = HEAP.spare.get();
     // SAFETY: nobody else has the spare one; the layout has a size, since the alignment is part of it.
     let whole = unsafe {
-        if !spare.is_null() && Header::of(spare).size_bytes > KEPT_MAX_BYTES {
+        if !spare.is_null() && Header::of(spare).size_bytes > LASTING_SPARE_MAX_BYTES {
             HEAP.spare.set(ptr::null_mut());
             give_back(spare);
         }
