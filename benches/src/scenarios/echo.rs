@@ -26,13 +26,21 @@ pub(super) struct Cell {
 }
 
 impl Cell {
+    /// Those that are asked for.
+    pub fn all(lab: &Lab) -> Vec<Cell> {
+        let mut all = Vec::new();
+        for &connections in &lab.settings.connections {
+            all.extend(lab.settings.sizes_bytes.iter().map(|&size_bytes| Cell {
+                connections,
+                size_bytes,
+            }));
+        }
+        all
+    }
+
     /// For people.
     pub fn name(self) -> String {
-        format!(
-            "{} connections, {}",
-            self.connections,
-            size(self.size_bytes)
-        )
+        format!("{} × {}", self.connections, size(self.size_bytes))
     }
 }
 
@@ -70,19 +78,13 @@ pub fn run(lab: &Lab) -> Result<Outcome> {
     table.note("ratio: CPU per request to that of native in the same round, median of the rounds");
     table.note("compare requests/s only where the load generator is less busy than the server");
     let mut raw = Vec::new();
-    for &connections in &lab.settings.connections {
-        for &size_bytes in &lab.settings.sizes_bytes {
-            let cell = Cell {
-                connections,
-                size_bytes,
-            };
-            eprintln!("echo: {connections} × {}", size(size_bytes));
-            let samples = measure(lab, cell)?;
-            for &kind in &lab.settings.kinds {
-                table.row(row(cell, kind, &samples));
-            }
-            raw.extend(samples.iter().map(|sample| sample.json(cell)));
+    for cell in Cell::all(lab) {
+        eprintln!("echo: {}", cell.name());
+        let samples = measure(lab, cell)?;
+        for &kind in &lab.settings.kinds {
+            table.row(row(cell, kind, &samples));
         }
+        raw.extend(samples.iter().map(|sample| sample.json(cell)));
     }
     Ok(Outcome {
         tables: vec![table],

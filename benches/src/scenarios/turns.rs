@@ -52,23 +52,17 @@ pub fn run(lab: &Lab) -> Result<Outcome> {
     table.note("ratio: CPU per request to that of native in the same round");
     table.note("to before: to that of the build that --against names in the same round");
     let mut raw = Vec::new();
-    for &connections in &lab.settings.connections {
-        for &size_bytes in &lab.settings.sizes_bytes {
-            let cell = Cell {
-                connections,
-                size_bytes,
-            };
-            eprintln!("turns: {connections} × {}", size(size_bytes));
-            let all = measure(lab, cell)?;
-            for (subject, cpu_us) in &all {
-                table.row(row(cell, *subject, cpu_us, &all));
-                raw.push(json!({
-                    "connections": connections,
-                    "message_bytes": size_bytes,
-                    "server": subject.to_string(),
-                    "server_cpu_us_per_request": cpu_us,
-                }));
-            }
+    for cell in Cell::all(lab) {
+        eprintln!("turns: {}", cell.name());
+        let all = measure(lab, cell)?;
+        for (subject, cpu_us) in &all {
+            table.row(row(cell, *subject, cpu_us, &all));
+            raw.push(json!({
+                "connections": cell.connections,
+                "message_bytes": cell.size_bytes,
+                "server": subject.to_string(),
+                "server_cpu_us_per_request": cpu_us,
+            }));
         }
     }
     Ok(Outcome {

@@ -1,3 +1,5 @@
+//! What a guest may record in one call, and what becomes of it.
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
