@@ -197,6 +197,9 @@ pub fn run(script: &Script, guest: &Path) {
 /// More than a script has peers. Room for the default takes as long as a short script where a guest may wait, which has a stack
 /// for each.
 const CONNECTIONS_MAX: &str = "100";
+/// An interpreter needs half of the default for the longest handlers, and more where others keep the cores busy: scripts are not
+/// about how fast it is.
+const CALL_CPU_MAX: &str = "5s";
 
 /// The host of a script.
 enum Running {
@@ -211,6 +214,7 @@ impl Running {
             let mut builder = Host::run_file(guest).flag("--allow-fetch", web.grant());
             builder = builder.flag("--allow-fetch", format!("127.0.0.1:{refused}"));
             builder = builder.flag("--connections-max", CONNECTIONS_MAX);
+            builder = builder.flag("--call-cpu-max", CALL_CPU_MAX);
             for flag in &script.flags {
                 builder = builder.arg(flag);
             }
