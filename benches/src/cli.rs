@@ -34,11 +34,11 @@ struct Arguments {
     #[arg(long)]
     quick: bool,
 
-    /// Rounds of every comparison [default: 5, in `turns` 40, with --quick 1 or 2]
+    /// Rounds of every comparison [default: 5, with --quick 1 or 2; in `turns` 40 and 2]
     #[arg(long, value_name = "N", value_parser = positive)]
     rounds: Option<usize>,
 
-    /// Length of a measured window [default: 2.5 s, in `turns` 0.12 s, with --quick 0.3 s]
+    /// Length of a measured window [default: 2.5 s, with --quick 0.3 s; in `turns` 0.12 and 0.05 s]
     #[arg(long, value_name = "S", value_parser = seconds)]
     seconds: Option<Duration>,
 

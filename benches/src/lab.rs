@@ -26,9 +26,9 @@ pub struct Settings {
     pub window: Option<Duration>,
     /// Which servers are compared, in the order of a round.
     pub kinds: Vec<Kind>,
-    /// The numbers of connections of `echo`.
+    /// The numbers of connections of `echo` and `turns`.
     pub connections: Vec<usize>,
-    /// The message sizes of `echo`.
+    /// The message sizes of `echo` and `turns`.
     pub sizes_bytes: Vec<usize>,
     /// Another build of the host, for `turns`.
     pub against: Option<PathBuf>,
@@ -178,7 +178,8 @@ impl Lab {
         command
     }
 
-    /// Starts a host of another build on the server's core, with a cache of its own.
+    /// Starts a host of another build on the server's core, with a cache of its own: it may compile guests
+    /// differently.
     pub fn start_build(&self, binary: &Path, kind: Kind, guest: Guest) -> Result<Server> {
         let component = self.artifacts.guest(kind.guest(guest))?;
         let isolation = kind.isolation().context("only the host has builds")?;

@@ -5,10 +5,9 @@
 //! two apart where those of `echo` lie five.
 
 use std::fmt;
-use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context as _, Error, Result};
+use anyhow::{Error, Result};
 use serde_json::{Value, json};
 
 use super::echo::Cell;
@@ -73,7 +72,7 @@ pub fn run(lab: &Lab) -> Result<Outcome> {
 
 fn measure(lab: &Lab, cell: Cell) -> Result<Vec<Measured>> {
     let against = lab.settings.against.as_deref();
-    let subjects = subjects(&lab.settings.kinds, against);
+    let subjects = subjects(&lab.settings.kinds, against.is_some());
     let servers = subjects.iter().map(|subject| match against {
         Some(binary) if subject.before => lab.start_build(binary, subject.kind, Guest::Echo),
         _ => lab.start(subject.kind, Guest::Echo, &[]),
@@ -93,13 +92,16 @@ fn measure(lab: &Lab, cell: Cell) -> Result<Vec<Measured>> {
     }
 }
 
-fn subjects(kinds: &[Kind], against: Option<&Path>) -> Vec<Subject> {
-    let builds = |kind: Kind| {
-        let before = (kind.is_wisted() && against.is_some()).then_some(true);
-        let builds = before.into_iter().chain([false]);
-        builds.map(move |before| Subject { kind, before })
-    };
-    kinds.iter().copied().flat_map(builds).collect()
+fn subjects(kinds: &[Kind], against: bool) -> Vec<Subject> {
+    let mut subjects = Vec::new();
+    for &kind in kinds {
+        if against && kind.is_wisted() {
+            subjects.push(Subject { kind, before: true });
+        }
+        let before = false;
+        subjects.push(Subject { kind, before });
+    }
+    subjects
 }
 
 /// The CPU time of each server's requests, round by round, or which one failed.
@@ -138,7 +140,7 @@ fn turn(lab: &Lab, server: &Server, load: &mut Load) -> Result<f64> {
     let window = load.run(lab.settings.window(120, 50), || false)?;
     let rest = load.finish()?;
     std::thread::sleep(SETTLING);
-    let after = server.cpu_ns().context("the server is gone")?;
+    let after = server.cpu_ns()?;
     let requests = window.requests + rest.requests;
     Ok(after.saturating_sub(before) as f64 / 1e3 / requests as f64)
 }
@@ -209,9 +211,9 @@ mod tests {
             let subjects = subjects(&kinds, against).into_iter();
             subjects.map(|subject| subject.to_string()).collect()
         };
-        assert_eq!(names(None), ["native", "wisted service"]);
+        assert_eq!(names(false), ["native", "wisted service"]);
         assert_eq!(
-            names(Some(Path::new("wisted"))),
+            names(true),
             ["native", "wisted service, before", "wisted service"]
         );
     }

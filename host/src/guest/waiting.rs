@@ -36,7 +36,7 @@ impl Waiting {
     /// Reads into memory that the guest allocates for it. Returns where it lies and how much it is.
     fn read<T>(&self, cx: &mut LowerContext<'_, T>) -> Result<(usize, usize)> {
         const ALIGN: u32 = 1;
-        let address = cx.realloc(0, 0, ALIGN, self.bytes)?;
+        let mut address = cx.realloc(0, 0, ALIGN, self.bytes)?;
         // It has checked that so much memory is there.
         let read = self
             .wire
@@ -45,8 +45,7 @@ impl Waiting {
             return Err(nothing_came(self.bytes).into());
         }
         if read < self.bytes {
-            let address = cx.realloc(address, self.bytes, ALIGN, read)?;
-            return Ok((address, read));
+            address = cx.realloc(address, self.bytes, ALIGN, read)?;
         }
         Ok((address, read))
     }
