@@ -60,6 +60,13 @@ pub trait Factory: Default + 'static {
     /// A peer has connected: makes its protocol, whose `connection_made` is called next.
     fn build_protocol(&mut self, peer: &Address) -> Self::Protocol;
 
+    /// Not to be implemented: a protocol that is its own factory need not ask who the peer is, so that its component does not
+    /// even import it.
+    #[doc(hidden)]
+    fn build_protocol_for(&mut self, transport: &Transport) -> Self::Protocol {
+        self.build_protocol(&transport.peer())
+    }
+
     /// The instance ends in an orderly way. Called once, after everything else; not after a trap.
     fn stop_factory(&mut self) {}
 }
@@ -81,6 +88,10 @@ impl<P: Protocol + Default> Factory for P {
     type Protocol = P;
 
     fn build_protocol(&mut self, _peer: &Address) -> P {
+        P::default()
+    }
+
+    fn build_protocol_for(&mut self, _transport: &Transport) -> P {
         P::default()
     }
 }

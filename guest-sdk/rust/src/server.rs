@@ -60,7 +60,7 @@ impl<F: Factory> Server<F> {
     pub fn connection_made(&self, connection: u32) {
         let transport = Transport::new(connection);
         let mut factory = self.factory.take().unwrap_or_default();
-        let protocol = Rc::new(RefCell::new(factory.build_protocol(&transport.peer())));
+        let protocol = Rc::new(RefCell::new(factory.build_protocol_for(&transport)));
         self.factory.set(Some(factory));
         self.protocols
             .borrow_mut()

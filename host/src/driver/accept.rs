@@ -105,7 +105,7 @@ impl Driver {
 
     /// A peer that was accepted, here or by the first driver, is served here.
     pub(super) fn adopt(&mut self, service: usize, socket: Socket, peer: SocketAddr) {
-        let (local, direct) = (socket.local_address(), socket.direct_wire());
+        let direct = socket.direct_wire();
         let token = match self.reactor.adopt(socket) {
             Ok(token) => token,
             Err(error) => {
@@ -115,7 +115,7 @@ impl Driver {
         };
         let id = self.next_id();
         let Some((instance, number)) =
-            self.instance_for_connection(service, id, peer, local, direct)
+            self.instance_for_connection(service, id, peer, token, direct)
         else {
             // The service's instance has failed since the peer was accepted.
             self.reactor.abort(token);

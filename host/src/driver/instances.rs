@@ -19,7 +19,7 @@ use super::shutdown::Phase;
 use super::{Driver, Due, Ready};
 use crate::core::{CloseReason, DeadlineKey, DirectWire, Ledger};
 use crate::guest::{self, ByConnection, ConnectionNumber, Exports, PendingNumber};
-use crate::reactor::Mailbox;
+use crate::reactor::{Mailbox, Token};
 use crate::service::Isolation;
 use crate::telemetry::SpanKey;
 use crate::web;
@@ -319,13 +319,18 @@ impl Driver {
         service: usize,
         id: u64,
         peer: SocketAddr,
-        local: Option<SocketAddr>,
+        token: Token,
         direct: Weak<dyn DirectWire>,
     ) -> Option<(InstanceKey, ConnectionNumber)> {
         let served = &self.services[service];
         let key = match served.service.isolation {
             Isolation::Connection => self.new_instance(service, Role::Connection),
             Isolation::Service => served.instance?,
+        };
+        // A system call, and few ask for it.
+        let local = match self.instance(key)?.guest.asks_for_host() {
+            true => self.reactor.socket(token)?.local_address(),
+            false => None,
         };
         let instance = self.instance(key)?;
         let number = instance.guest.connection_made(id, peer, local, direct);

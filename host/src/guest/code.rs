@@ -25,6 +25,7 @@ pub struct GuestCode {
     pub(super) data_received: Option<ComponentExportIndex>,
     exports: Exports,
     may_wait: bool,
+    asks_for_host: bool,
     /// One of its instances has computed for longer than a slice, so that all are called on fibers from then on.
     computes: AtomicBool,
 }
@@ -95,6 +96,7 @@ impl GuestCode {
             pre,
             exports,
             may_wait,
+            asks_for_host: contract::asks_for_host(&host.engine, &component),
             computes: AtomicBool::new(false),
         }))
     }
@@ -124,6 +126,11 @@ impl GuestCode {
     /// Whether its handlers can ever be made to wait, by what it imports.
     pub fn may_wait(&self) -> bool {
         self.may_wait
+    }
+
+    /// Whether its instances can ask for the address that a peer has connected to.
+    pub(super) fn asks_for_host(&self) -> bool {
+        self.asks_for_host
     }
 
     /// Whether its handlers are called without a fiber, which costs less. That is for guests that never wait, and only until

@@ -223,6 +223,18 @@ pub(super) fn may_wait(engine: &Engine, component: &Component) -> bool {
     })
 }
 
+/// Whether a guest can ask for the address that a peer has connected to.
+pub(super) fn asks_for_host(engine: &Engine, component: &Component) -> bool {
+    let ty = component.component_type();
+    ty.get_import(engine, &qualified("transport"))
+        .is_some_and(|import| match import.ty {
+            ComponentItem::ComponentInstance(transport) => {
+                transport.get_export(engine, "host").is_some()
+            }
+            _ => false,
+        })
+}
+
 /// What the component exports and imports, for people.
 pub(super) fn surface_of(engine: &Engine, component: &Component) -> Surface {
     let ty = component.component_type();

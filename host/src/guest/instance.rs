@@ -30,6 +30,7 @@ pub struct Instance {
     shared: Shared,
     waker: Waker,
     running: Option<&'static str>,
+    asks_for_host: bool,
     /// It serves one connection only, which is then what each of its handlers is about.
     sole_connection: bool,
     memory_bytes: Arc<AtomicUsize>,
@@ -112,6 +113,7 @@ impl Instance {
             shared,
             waker,
             running: None,
+            asks_for_host: code.asks_for_host(),
             sole_connection,
             memory_bytes,
             stacks: Arc::clone(&host.stacks),
@@ -199,7 +201,12 @@ impl Instance {
         self.shared.lock().preempted
     }
 
-    /// Gives a new connection its number in this instance. `direct` is where its large writes go at once, while nothing is
+    /// Whether its guest can ask for the address that a peer has connected to.
+    pub fn asks_for_host(&self) -> bool {
+        self.asks_for_host
+    }
+
+    /// Gives a new connection its number in this instance; `host` is needed only where [it asks](Self::asks_for_host). `direct` is where its large writes go at once, while nothing is
     /// queued before them.
     pub fn connection_made(
         &mut self,

@@ -59,9 +59,6 @@ pub enum Read {
 
 impl Socket {
     pub(super) fn new(stream: TcpStream) -> Self {
-        // A protocol that answers in pieces must not wait for the peer's delayed acknowledgement of the first. A socket
-        // that cannot be set so is slow or already reset, and works or says so later.
-        let _ = stream.set_nodelay(true);
         Self(Arc::new(Stream {
             stream,
             received_bytes: AtomicU64::new(0),
@@ -83,6 +80,11 @@ impl Socket {
             received_bytes.load(Ordering::Relaxed),
             sent_bytes.load(Ordering::Relaxed),
         )
+    }
+
+    /// Whether nobody is just writing to it or reading from it by way of its [`DirectWire`].
+    pub(super) fn is_held_here_only(&self) -> bool {
+        Arc::strong_count(&self.0) == 1
     }
 
     pub(super) fn descriptor(&self) -> RawFd {
@@ -201,6 +203,9 @@ impl Bound {
     }
 
     fn new(listener: TcpListener) -> io::Result<Self> {
+        // A protocol that answers in pieces must not wait for the peer's delayed acknowledgement of the first. What is accepted
+        // has it from its listener (Linux copies the socket), which saves a system call for each.
+        SockRef::from(&listener).set_tcp_nodelay(true)?;
         let address = listener.local_addr()?;
         Ok(Self { listener, address })
     }

@@ -263,6 +263,25 @@ fn a_socket_is_closed_although_its_wake_up_is_under_way() {
 }
 
 #[test]
+fn a_closed_socket_is_no_longer_watched_although_somebody_holds_it() {
+    let mut port = Port::new();
+    let (token, mut peer) = port.connection();
+    let socket = port.reactor.socket(token).unwrap();
+    let held = socket.direct_wire().upgrade().unwrap();
+    port.reactor.close(token);
+    peer.write_all(b"x").unwrap();
+    assert_eq!(port.settle(), []);
+    assert_eq!(held.receive(&mut [0; 8]), 1);
+}
+
+#[test]
+fn what_is_accepted_does_not_wait_for_acknowledgements() {
+    let mut port = Port::new();
+    let (socket, _peer) = port.accept();
+    assert!(SockRef::from(socket.stream()).tcp_nodelay().unwrap());
+}
+
+#[test]
 fn a_tokens_next_socket_gets_none_of_the_last_ones_events() {
     let mut port = Port::new();
     let (old, mut old_peer) = port.connection();
