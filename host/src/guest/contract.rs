@@ -5,6 +5,8 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 use wasmtime::component::types::ComponentItem;
 
+use super::wit_type;
+
 /// Which of the contract's interfaces a guest exports.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Exports {
@@ -74,6 +76,25 @@ const INTERFACES: &[(&str, &[Function])] = &[
     ("state-handler", STATE),
 ];
 
+/// What the named types in these signatures stand for. A test holds them against wit/reactor.wit.
+const NAMED_TYPES: [(&str, &str); 5] = [
+    ("connection-id", "u32"),
+    ("pending-id", "u32"),
+    (
+        "close-reason",
+        "variant { done, lost(string), aborted, peer-not-reading(string), stopping }",
+    ),
+    (
+        "response",
+        "record { status: u16, headers: list<record { name: string, value: string }>, body: list<u8>, url: string }",
+    ),
+    (
+        "fetch-error",
+        "variant { denied(string), invalid-request(string), dns(string), connect(string), tls(string), protocol(string), \
+         timeout, too-large(u64), too-many-redirects(u32), too-many-requests(u32) }",
+    ),
+];
+
 /// Why a component cannot be served.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ContractError {
@@ -90,6 +111,23 @@ pub enum ContractError {
         function: &'static str,
         /// Its type, in WIT.
         signature: &'static str,
+    },
+    /// It exports a function of ours with another type.
+    #[error(
+        "its `{function}` in `{interface}` has another type\n  \
+         found:  {found}\n  \
+         wanted: {signature}\n  \
+         fix: build it against this host's wit/reactor.wit"
+    )]
+    WrongType {
+        /// The interface's full name.
+        interface: String,
+        /// The function.
+        function: &'static str,
+        /// The type that it should have, in WIT.
+        signature: &'static str,
+        /// The type that it has, without names.
+        found: String,
     },
     /// It exports nothing that the host could call.
     #[error(
@@ -135,7 +173,7 @@ pub(super) fn qualified(interface: &str) -> String {
 /// Which interfaces of the contract the component exports.
 ///
 /// # Errors
-/// When it exports one in part, or none that can be served.
+/// When it exports one in part or with other types, or none that can be served.
 pub(super) fn exports_of(engine: &Engine, component: &Component) -> Result<Exports, ContractError> {
     let mut exports = Exports::default();
     for (interface, functions) in INTERFACES {
@@ -144,14 +182,23 @@ pub(super) fn exports_of(engine: &Engine, component: &Component) -> Result<Expor
             continue;
         };
         for (function, signature) in *functions {
-            if component
-                .get_export_index(Some(&instance), function)
-                .is_none()
-            {
+            let Some((item, _)) = component.get_export(Some(&instance), function) else {
                 return Err(ContractError::Incomplete {
                     interface: name,
                     function,
                     signature,
+                });
+            };
+            let found = match item {
+                ComponentItem::ComponentFunc(function) => wit_type::of_function(&function),
+                _ => "no function".to_owned(),
+            };
+            if found != written_out(signature) {
+                return Err(ContractError::WrongType {
+                    interface: name,
+                    function,
+                    signature,
+                    found,
                 });
             }
         }
@@ -171,6 +218,23 @@ pub(super) fn exports_of(engine: &Engine, component: &Component) -> Result<Expor
         return Err(nothing_to_run(engine, component));
     }
     Ok(exports)
+}
+
+/// A signature as [`wit_type::of_function`] says it: without the names of parameters, named types written out.
+fn written_out(signature: &str) -> String {
+    let mut parts = signature.split(": ").peekable();
+    let mut types = String::new();
+    while let Some(part) = parts.next() {
+        let name = |character: char| character.is_ascii_alphanumeric() || character == '-';
+        types.push_str(match parts.peek() {
+            Some(_) => part.trim_end_matches(name),
+            None => part,
+        });
+    }
+    for (name, ty) in NAMED_TYPES {
+        types = types.replace(name, ty);
+    }
+    types
 }
 
 fn nothing_to_run(engine: &Engine, component: &Component) -> ContractError {
@@ -272,6 +336,59 @@ mod tests {
             }
         }
         assert!(wit.contains(&format!("package {PACKAGE}@{VERSION};")));
+    }
+
+    #[test]
+    fn the_named_types_are_those_of_the_wit_file() {
+        let wit = include_str!("../../../wit/reactor.wit");
+        for (name, written_out) in NAMED_TYPES {
+            let Some((word, _)) = written_out.split_once(" {") else {
+                assert!(wit.contains(&format!("type {name} = {written_out};")));
+                continue;
+            };
+            let (_, body) = wit.split_once(&format!("{word} {name} {{")).unwrap();
+            let (body, _) = body.split_once('}').unwrap();
+            let members: Vec<_> = body
+                .lines()
+                .map(str::trim)
+                .filter(|line| !line.is_empty() && !line.starts_with("///"))
+                .collect();
+            let members = members.join(" ");
+            // The only one that names another.
+            let members = members.replace("<header>", "<record { name: string, value: string }>");
+            let members = members.trim_end_matches(',');
+            assert_eq!(written_out, format!("{word} {{ {members} }}"));
+        }
+        assert_eq!(
+            written_out(
+                "func(a-b: pending-id, list: list<tuple<string, u8>>) -> result<_, string>"
+            ),
+            "func(u32, list<tuple<string, u8>>) -> result<_, string>"
+        );
+    }
+
+    #[test]
+    fn a_function_of_another_type_is_found_when_it_is_loaded() {
+        let engine = Engine::default();
+        let component = r#"(component
+            (core module $module (func (export "made") (param i32)))
+            (core instance $core (instantiate $module))
+            (func $made (param "connection" u32) (canon lift (core func $core "made")))
+            (func $other (param "connection" s32) (canon lift (core func $core "made")))
+            (instance $handler
+                (export "connection-made" (func $made))
+                (export "data-received" (func $other))
+                (export "connection-lost" (func $made)))
+            (export "wisted:reactor/connection-handler@0.1.0" (instance $handler)))"#;
+        let component = Component::new(&engine, component).unwrap();
+        let error = exports_of(&engine, &component).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "its `data-received` in `wisted:reactor/connection-handler@0.1.0` has another type\n  \
+             found:  func(s32)\n  \
+             wanted: func(connection: connection-id, data: list<u8>)\n  \
+             fix: build it against this host's wit/reactor.wit"
+        );
     }
 
     #[test]

@@ -20,7 +20,7 @@ macro_rules! handlers {
             use super::*;
             use $exports as handlers;
 
-            /// Where a component's handlers are, looked up once for all its instances.
+            /// Where a component's handlers are, found once for all its instances.
             pub struct Indices {
                 connection: Option<handlers::connection_handler::GuestIndices>,
                 half_close: Option<handlers::half_close_handler::GuestIndices>,
@@ -32,7 +32,9 @@ macro_rules! handlers {
                 state: Option<handlers::state_handler::GuestIndices>,
             }
 
-            /// The handlers of one instance, those that it has.
+            /// The handlers of one instance, those that were called: finding one takes a while, and most connections end without
+            /// timers and pages.
+            #[derive(Default)]
             pub struct Handlers {
                 connection: Option<handlers::connection_handler::Guest>,
                 half_close: Option<handlers::half_close_handler::Guest>,
@@ -65,106 +67,123 @@ macro_rules! handlers {
                         state: find!(state, state_handler),
                     })
                 }
+            }
 
-                pub fn load(
-                    &self,
-                    store: &mut Store<GuestState>,
-                    instance: &Instance,
-                ) -> Result<Handlers> {
-                    macro_rules! load {
-                        ($interface:ident) => {
-                            match &self.$interface {
-                                Some(indices) => Some(indices.load(&mut *store, instance)?),
-                                None => None,
-                            }
-                        };
+            /// Where the handlers of one instance are.
+            #[derive(Clone, Copy)]
+            pub struct Place<'a> {
+                pub indices: &'a Indices,
+                pub instance: &'a Instance,
+            }
+
+            /// One method for each interface: it has been found, or is found now. The driver asks the guest's exports before it
+            /// calls; that an interface is missing is its mistake, and still only ends the instance.
+            macro_rules! found {
+                ($field:ident, $interface:ident) => {
+                    fn $field(
+                        &mut self,
+                        place: Place<'_>,
+                        store: &mut Store<GuestState>,
+                        name: &str,
+                    ) -> Result<&handlers::$interface::Guest> {
+                        if self.$field.is_none() {
+                            let indices = place.indices.$field.as_ref();
+                            let indices = indices.ok_or_else(|| missing(name))?;
+                            self.$field = Some(indices.load(store, place.instance)?);
+                        }
+                        self.$field.as_ref().ok_or_else(|| missing(name))
                     }
-                    Ok(Handlers {
-                        connection: load!(connection),
-                        half_close: load!(half_close),
-                        flow: load!(flow),
-                        lifecycle: load!(lifecycle),
-                        program: load!(program),
-                        timer: load!(timer),
-                        page: load!(page),
-                        state: load!(state),
-                    })
-                }
+                };
             }
 
             impl Handlers {
+                found!(connection, connection_handler);
+                found!(half_close, half_close_handler);
+                found!(flow, flow_handler);
+                found!(lifecycle, lifecycle_handler);
+                found!(program, program);
+                found!(timer, timer_handler);
+                found!(page, page_handler);
+                found!(state, state_handler);
+
+                /// Calls a handler. `place` is always the same instance's.
                 pub $($async)? fn call(
-                    &self,
+                    &mut self,
+                    place: Place<'_>,
                     store: &mut Store<GuestState>,
                     call: Call,
                 ) -> Result<Returned> {
                     match call {
                         Call::DataReceived(number, buffer, length) => {
-                            let handler = present(&self.connection, "data-received")?;
+                            let handler = self.connection(place, store, "data-received")?;
                             let bytes = &buffer[..length];
                             handler.call_data_received(store, number, bytes)$($await)*?;
                             Ok(Returned::Buffer(buffer))
                         }
-                        call => $($boxed)*(self.call_other(store, call))$($await)*,
+                        call => {
+                            $($boxed)*(self.call_other(place, store, call))$($await)*
+                        }
                     }
                 }
 
                 /// All but what runs for each message: on fibers each of these takes room where it waits, and what is large
                 /// takes longer to move and to touch.
                 $($async)? fn call_other(
-                    &self,
+                    &mut self,
+                    place: Place<'_>,
                     store: &mut Store<GuestState>,
                     call: Call,
                 ) -> Result<Returned> {
-                    let missing = call.handler();
+                    let name = call.handler();
                     match call {
                         // These are not called by way of here.
                         Call::DataReceived(..) | Call::DataWaiting(..) => {}
                         Call::ConnectionMade(number) => {
-                            let handler = present(&self.connection, missing)?;
+                            let handler = self.connection(place, store, name)?;
                             handler.call_connection_made(store, number)$($await)*?;
                         }
                         Call::ConnectionLost(number, reason) => {
-                            let handler = present(&self.connection, missing)?;
+                            let handler = self.connection(place, store, name)?;
                             let reason = wit_reason(&reason);
                             handler.call_connection_lost(store, number, &reason)$($await)*?;
                         }
                         Call::ReadClosed(number) => {
-                            let handler = present(&self.half_close, missing)?;
+                            let handler = self.half_close(place, store, name)?;
                             handler.call_read_closed(store, number)$($await)*?;
                         }
                         Call::Drained(number) => {
-                            let handler = present(&self.flow, missing)?;
+                            let handler = self.flow(place, store, name)?;
                             handler.call_drained(store, number)$($await)*?;
                         }
                         Call::Start => {
-                            let handler = present(&self.lifecycle, missing)?;
+                            let handler = self.lifecycle(place, store, name)?;
                             let origin = Arc::clone(&store.data().origin);
                             let result = handler.call_start(store, &origin.config)$($await)*?;
                             return Ok(Returned::from(result));
                         }
                         Call::Stop => {
-                            present(&self.lifecycle, missing)?.call_stop(store)$($await)*?;
+                            let handler = self.lifecycle(place, store, name)?;
+                            handler.call_stop(store)$($await)*?;
                         }
                         Call::Execute => {
-                            let handler = present(&self.program, missing)?;
+                            let handler = self.program(place, store, name)?;
                             return Ok(Returned::from(handler.call_execute(store)$($await)*?));
                         }
                         Call::SaveState => {
-                            let handler = present(&self.state, missing)?;
+                            let handler = self.state(place, store, name)?;
                             return Ok(Returned::State(handler.call_save_state(store)$($await)*?));
                         }
                         Call::RestoreState(state) => {
-                            let handler = present(&self.state, missing)?;
+                            let handler = self.state(place, store, name)?;
                             let result = handler.call_restore_state(store, &state)$($await)*?;
                             return Ok(Returned::from(result));
                         }
                         Call::TimerFired(number) => {
-                            let handler = present(&self.timer, missing)?;
+                            let handler = self.timer(place, store, name)?;
                             handler.call_timer_fired(store, number)$($await)*?;
                         }
                         Call::PageReceived(number, page) => {
-                            let handler = present(&self.page, missing)?;
+                            let handler = self.page(place, store, name)?;
                             let page = wit_page(page);
                             let page = page.as_ref();
                             handler.call_page_received(store, number, page)$($await)*?;
@@ -193,11 +212,6 @@ handlers!(
     [],
     []
 );
-
-/// The driver asks the guest's exports before it calls; this error is its mistake, and still only ends the instance.
-fn present<'a, T>(handler: &'a Option<T>, name: &str) -> Result<&'a T> {
-    handler.as_ref().ok_or_else(|| missing(name))
-}
 
 pub(super) fn missing(name: &str) -> Error {
     LimitHit(format!("the guest has no handler {name}")).into()

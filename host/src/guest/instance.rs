@@ -14,7 +14,7 @@ use wasmtime::{Error, Result, Store};
 use super::code::GuestCode;
 use super::exchange::{Call, ConnectionNumber, CpuMeter, Outbox, PendingNumber, Returned, Shared};
 use super::fault::{Fault, FaultKind};
-use super::handlers::{missing, plain};
+use super::handlers::{fiber, missing, plain};
 use super::host::{GuestHost, Stack, Stacks};
 use super::packed::Packed;
 use super::pending::Outcome;
@@ -57,8 +57,8 @@ struct Body {
     store: Store<GuestState>,
     /// Made by the first call.
     instance: Option<WasmInstance>,
-    /// Found by the first plain call.
-    handlers: Option<plain::Handlers>,
+    /// For plain calls.
+    handlers: plain::Handlers,
     /// Found by the first one with data that still wait at their socket.
     data_received: Option<waiting::Handler>,
 }
@@ -105,7 +105,7 @@ impl Instance {
             code: Arc::clone(code),
             store,
             instance: None,
-            handlers: None,
+            handlers: plain::Handlers::default(),
             data_received: None,
         };
         Self {
@@ -433,13 +433,11 @@ impl Body {
 
     fn try_call(&mut self, call: Call) -> Result<Returned> {
         self.store.set_epoch_deadline(1);
-        let handlers = match &self.handlers {
-            Some(handlers) => handlers,
+        let instance = match &self.instance {
+            Some(instance) => instance,
             None => {
                 let instance = self.code.pre.instantiate(&mut self.store)?;
-                self.instance = Some(instance);
-                let handlers = self.code.plain.load(&mut self.store, &instance)?;
-                self.handlers.insert(handlers)
+                self.instance.insert(instance)
             }
         };
         match call {
@@ -447,7 +445,11 @@ impl Body {
                 self.receive(number, bytes)?;
                 Ok(Returned::Buffer(buffer))
             }
-            call => handlers.call(&mut self.store, call),
+            call => {
+                let indices = &self.code.plain;
+                let place = plain::Place { indices, instance };
+                self.handlers.call(place, &mut self.store, call)
+            }
         }
     }
 
@@ -497,7 +499,11 @@ async fn serve(body: &mut Body, shared: &Shared) -> Result<String> {
         Some(instance) => *instance,
         None => *instance.insert(code.pre.instantiate_async(&mut *store).await?),
     };
-    let handlers = code.fiber.load(store, &instance)?;
+    let place = fiber::Place {
+        indices: &code.fiber,
+        instance: &instance,
+    };
+    let mut handlers = fiber::Handlers::default();
     loop {
         let call = poll_fn(|_| match shared.lock().inbox.take() {
             Some(call) => Poll::Ready(call),
@@ -506,7 +512,7 @@ async fn serve(body: &mut Body, shared: &Shared) -> Result<String> {
         .await;
         store.set_epoch_deadline(1);
         let starting = matches!(call, Call::Start | Call::RestoreState(_));
-        let returned = handlers.call(store, call).await?;
+        let returned = handlers.call(place, store, call).await?;
         match returned {
             Returned::Error(refusal) if starting => return Ok(refusal),
             returned => shared.lock().returned = Some(returned),

@@ -25,6 +25,7 @@ mod state;
 mod ticker;
 mod waiting;
 mod wasi;
+mod wit_type;
 
 pub use by_connection::ByConnection;
 pub use cache::CodeCache;

@@ -12,6 +12,8 @@ use wasmparser::{
 #[derive(Default)]
 pub(super) struct Parts<'a> {
     pub sections: Vec<Payload<'a>>,
+    /// What the component imports.
+    pub imports: BTreeSet<&'a str>,
     pub modules: Vec<&'a [u8]>,
     pub instances: Vec<Instance<'a>>,
     /// What is taken out of core instances.
@@ -71,9 +73,11 @@ impl<'a> Parts<'a> {
                 }
                 Payload::ComponentImportSection(section) => {
                     for import in section.clone() {
-                        if matches!(import.ok()?.ty, ComponentTypeRef::Module(_)) {
+                        let import = import.ok()?;
+                        if matches!(import.ty, ComponentTypeRef::Module(_)) {
                             return None;
                         }
+                        parts.imports.insert(import.name.name);
                     }
                 }
                 Payload::ComponentExportSection(section) => {

@@ -28,10 +28,30 @@ use super::own_imports::{ImportName, with_own_imports};
 use super::parts::{OnlyInstance, Parts};
 use super::shim::{Handler, MAIN, Shim, TABLE};
 
-/// The handlers that run most: interface, name, and how many parameters their core functions have.
-const OFTEN_CALLED: [(&str, &str, usize); 2] = [
-    ("connection-handler", "data-received", 3),
-    ("timer-handler", "timer-fired", 1),
+/// A handler that runs often.
+struct OftenCalled {
+    interface: &'static str,
+    name: &'static str,
+    /// How many its core function has.
+    parameters: usize,
+    /// Which interface a guest has to import if the handler is ever to run.
+    import: Option<&'static str>,
+}
+
+/// Handing one on takes some 400 instructions for each instance, whether it is called or not.
+const OFTEN_CALLED: [OftenCalled; 2] = [
+    OftenCalled {
+        interface: "connection-handler",
+        name: "data-received",
+        parameters: 3,
+        import: None,
+    },
+    OftenCalled {
+        interface: "timer-handler",
+        name: "timer-fired",
+        parameters: 1,
+        import: Some("timers"),
+    },
 ];
 
 /// The component, rewired. `None` if it is made otherwise, or damaged.
@@ -138,8 +158,12 @@ impl Rewiring {
 
     /// Those that the fixup can hand on: of one instance, which is there before it, and lifted behind it.
     fn find_handlers(&mut self, parts: &Parts) {
-        for (interface, name, parameters) in OFTEN_CALLED {
-            let handler = format!("{}#{name}", qualified(interface));
+        for often in OFTEN_CALLED {
+            let never_runs = |import| !parts.imports.contains(qualified(import).as_str());
+            if often.import.is_some_and(never_runs) {
+                continue;
+            }
+            let handler = format!("{}#{}", qualified(often.interface), often.name);
             let mut functions = parts.functions().flatten();
             let Some(found) = functions.find(|alias| alias.name == handler) else {
                 continue;
@@ -151,7 +175,7 @@ impl Rewiring {
                 self.main_instance = Some(main);
                 self.handlers.push(Handler {
                     name: handler,
-                    parameters,
+                    parameters: often.parameters,
                 });
             }
         }
@@ -363,6 +387,7 @@ mod tests {
     const MODULE: &str = r#"(module
         (import "wisted:reactor/transport@0.1.0" "write" (func $write (param i32 i32 i32)))
         (import "wisted:reactor/transport@0.1.0" "lose-connection" (func $lose (param i32)))
+        (import "wisted:reactor/timers@0.1.0" "call-later" (func $later (param i32) (result i32)))
         (memory (export "memory") 1)
         (data (i32.const 8) "tick")
         (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) i32.const 64)
@@ -452,6 +477,19 @@ mod tests {
             ]
         );
         assert!(rewired(&rewired_bytes).is_none());
+    }
+
+    #[test]
+    fn a_handler_that_never_runs_is_not_handed_on() {
+        let without_timers: String = MODULE
+            .lines()
+            .filter(|line| !line.contains("call-later"))
+            .collect();
+        let module = wat::parse_str(without_timers).unwrap();
+        let bytes = componentize::component(&module, None).unwrap();
+        let rewiring = Rewiring::of(&Parts::read(&bytes).unwrap()).unwrap();
+        let names = rewiring.handlers.iter().map(|handler| &handler.name);
+        assert!(names.eq(["wisted:reactor/connection-handler@0.1.0#data-received"]));
     }
 
     #[test]
