@@ -153,7 +153,7 @@ fn entry_name(engine: &Engine, wasm: impl Read) -> io::Result<String> {
 }
 
 /// Of an entry: the code, then the digest. Another number where the same component is compiled into something else.
-const FORMAT: u32 = 6;
+const FORMAT: u32 = 7;
 
 struct EntryHasher(blake3::Hasher);
 

@@ -22,6 +22,7 @@ mod reaper;
 mod rewire;
 mod shim;
 mod state;
+mod static_table;
 mod ticker;
 mod waiting;
 mod wasi;

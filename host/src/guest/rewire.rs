@@ -7,6 +7,8 @@
 //!
 //! - Whatever imports from the shim calls through globals of its own instead (`own_imports.rs`), and there is no shim. A table takes
 //!   a page of memory for each instance, however short it is, and an instance some 400 bytes; a call has one step less.
+//! - Whatever imports from the shim calls without a table if its own never changes (`static_table.rs`). That table would take a page as
+//!   soon as anything is called through it, 32 bytes for each function that it has, and a system call when the instance ends.
 //! - The fixup imports the handlers that run most and exports them again. At each call wasmtime looks a lifted function's core
 //!   function up anew: one that its core instance *defines* is searched for in the tables of its module's code, some 700
 //!   instructions and, with many instances, a dozen cache lines that nothing else touches; one that its core instance *imports* is
@@ -27,6 +29,7 @@ use super::contract::qualified;
 use super::own_imports::{ImportName, with_own_imports};
 use super::parts::{OnlyInstance, Parts};
 use super::shim::{Handler, MAIN, Shim, TABLE};
+use super::static_table::without_table;
 
 /// A handler that runs often.
 struct OftenCalled {
@@ -144,6 +147,8 @@ impl Rewiring {
             if ![self.shim_module, self.fixup_module].contains(&module)
                 && *index < self.fixup_instance
                 && let Some(bytes) = bytes
+                && let without_table = without_table(bytes)
+                && let bytes = without_table.as_deref().unwrap_or(bytes)
                 && let Some(own) = with_own_imports(bytes, place_of, is_taken)
             {
                 let user = User {
