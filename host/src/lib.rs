@@ -16,7 +16,8 @@
 //! - [`telemetry`]: traces for an operator's collector;
 //! - [`logs`]: how log records are written;
 //! - [`units`]: sizes and durations as people write them;
-//! - [`clock`]: the time.
+//! - [`clock`]: the time;
+//! - [`prefetch`]: hints to the processor.
 //!
 //! The binary's command line is not part of the library.
 
@@ -30,6 +31,7 @@ pub mod endpoint;
 pub mod guest;
 pub mod limits;
 pub mod logs;
+pub mod prefetch;
 pub mod reactor;
 pub mod scaffold;
 pub mod service;

@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::allowance::Allowance;
 use super::crew::Mail;
 use super::events::Event;
-use super::instances::InstanceKey;
+use super::instances::{InstanceKey, Role};
 use super::{Driver, Due, Ready};
 use crate::clock;
 use crate::core::{self, Admission, CloseReason, Ending, Ledger, TransportCommand};
@@ -223,6 +223,12 @@ impl Driver {
         let Some(may) = self.may_read(key) else {
             return;
         };
+        if self.is_cold()
+            && let Some(instance) = self.instance_at(instance)
+            && instance.role == Role::Connection
+        {
+            instance.guest.prefetch();
+        }
         if let Some(bytes) = self.takes_what_waits(key, may) {
             let buffer = self.take_buffer();
             return self.call(instance, Call::DataWaiting(number, buffer, bytes));

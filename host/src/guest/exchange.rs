@@ -13,6 +13,7 @@ use super::packed::LinearMemory;
 use super::pending::PendingTable;
 use crate::core::{CloseReason, DirectWire, Sent, TransportCommand};
 use crate::limits::Limits;
+use crate::prefetch;
 use crate::web;
 
 /// A connection's name within one instance.
@@ -201,6 +202,8 @@ pub struct Exchange {
     pub(super) returned: Option<Returned>,
     /// Where the guest's memory lies, as of its last write.
     pub(super) memory: LinearMemory,
+    /// Where in it what it last wrote was. 0 before that.
+    pub(super) written_at: usize,
 }
 
 /// The two ends' common hold on an exchange.
@@ -226,7 +229,13 @@ impl Shared {
             outbox: None,
             outbox_number: 1,
             memory: LinearMemory::default(),
+            written_at: 0,
         })))
+    }
+
+    /// Has the processor fetch it.
+    pub fn prefetch(&self) {
+        prefetch::value(&*self.0, usize::MAX);
     }
 
     /// The limits that hold now.
@@ -321,6 +330,7 @@ impl Exchange {
         let buffer_max = self.limits.write_buffer_max_bytes;
         let is_first = self.outbox().commands.is_empty();
         let is_paced = self.limits.write_bytes_per_second_max.is_some();
+        self.written_at = pieces.first().map_or(0, |piece| piece.as_ptr().addr());
         let Some(view) = self.connection(number)? else {
             return Ok(());
         };
