@@ -198,7 +198,7 @@ pub(super) fn exports_of(engine: &Engine, component: &Component) -> Result<Expor
                     interface: name,
                     function,
                     signature,
-                    found,
+                    found: shortened(found),
                 });
             }
         }
@@ -235,6 +235,16 @@ fn written_out(signature: &str) -> String {
         types = types.replace(name, ty);
     }
     types
+}
+
+/// A type can be as long as a component's author likes.
+fn shortened(mut found: String) -> String {
+    const CHARACTERS_MAX: usize = 400;
+    if let Some((end, _)) = found.char_indices().nth(CHARACTERS_MAX) {
+        found.truncate(end);
+        found.push('…');
+    }
+    found
 }
 
 fn nothing_to_run(engine: &Engine, component: &Component) -> ContractError {
@@ -365,6 +375,12 @@ mod tests {
             ),
             "func(u32, list<tuple<string, u8>>) -> result<_, string>"
         );
+    }
+
+    #[test]
+    fn a_long_type_is_told_in_part() {
+        assert_eq!(shortened("é".repeat(400)), "é".repeat(400));
+        assert_eq!(shortened("é".repeat(401)), "é".repeat(400) + "…");
     }
 
     #[test]

@@ -35,8 +35,9 @@ pub struct Instance {
     waker: Waker,
     running: Option<&'static str>,
     asks_for_host: bool,
-    /// Where its store's state is. Its exchange has the other one.
+    /// Where its store's state is.
     state_at: usize,
+    /// Where the guest last wrote from; its exchange has it, too.
     written_at: usize,
     /// It serves one connection only, which is then what each of its handlers is about.
     sole_connection: bool,
@@ -218,7 +219,7 @@ impl Instance {
         const MESSAGE_BYTES: usize = 256;
         let message_at = self.written_at.saturating_sub(MESSAGE_BYTES / 4);
         prefetch::bytes(message_at, MESSAGE_BYTES);
-        prefetch::bytes(self.state_at - STORE_BYTES, STORE_BYTES);
+        prefetch::bytes(self.state_at.saturating_sub(STORE_BYTES), STORE_BYTES);
         prefetch::bytes(self.state_at, size_of::<GuestState>());
         self.shared.prefetch();
         if let Life::Plain(body) = &self.life {
