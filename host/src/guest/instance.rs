@@ -232,8 +232,8 @@ impl Instance {
         self.asks_for_host
     }
 
-    /// Gives a new connection its number in this instance; `host` is needed only where [it asks](Self::asks_for_host). `direct` is where its large writes go at once, while nothing is
-    /// queued before them.
+    /// Gives a new connection its number in this instance. `host` is needed only where [it asks](Self::asks_for_host). `direct` is
+    /// where its large writes go at once, while nothing is queued before them.
     pub fn connection_made(
         &mut self,
         log_id: u64,

@@ -14,9 +14,9 @@ use wasmparser::{
     TableInit, TypeRef, ValType,
 };
 
-/// A table that is longer, or is called through with more types, stays: how many branches all functions that stand in for it may
-/// have together.
-const BRANCHES_MAX: usize = 16 << 10;
+/// What stands in for a table may be so long: branches, one for each place and type that is called with, and parameters that are
+/// handed on. A longer table stays, as one that is called through with more types: compiling it costs less.
+const INSTRUCTIONS_MAX: usize = 64 << 10;
 
 /// The module without its only table, if that never changes: in its place are functions that branch by the number, one for each type
 /// that is called with. A number that has no function of that type traps as before, if with another text.
@@ -92,7 +92,7 @@ impl StaticTable {
                             && !table.ty.table64
                             && !table.ty.shared
                             && matches!(table.init, TableInit::RefNull);
-                        if !is_plain || length > BRANCHES_MAX {
+                        if !is_plain || length > INSTRUCTIONS_MAX {
                             return None;
                         }
                         self.elements.resize(length, None);
@@ -168,8 +168,7 @@ impl StaticTable {
     }
 
     fn find_dispatchers(&mut self) -> Option<()> {
-        let branches = self.dispatchers.len().checked_mul(self.elements.len());
-        branches.filter(|branches| *branches <= BRANCHES_MAX)?;
+        let mut instructions_left = INSTRUCTIONS_MAX;
         let mut functions = u32::try_from(self.functions.len()).ok()?..;
         let mut type_indices = u32::try_from(self.types.len()).ok()?..;
         let types = &self.types;
@@ -189,13 +188,16 @@ impl StaticTable {
                         let targets = &mut dispatcher.targets;
                         branch = Some(*places.entry(function).or_insert_with(|| {
                             targets.push(function);
-                            // No more than BRANCHES_MAX.
+                            // No more than INSTRUCTIONS_MAX.
                             targets.len() as u32 - 1
                         }));
                     }
                 }
                 dispatcher.branches.push(branch);
             }
+            let handed_on = dispatcher.targets.len() * dispatcher.params.len();
+            instructions_left =
+                instructions_left.checked_sub(dispatcher.branches.len() + handed_on)?;
         }
         Some(())
     }
@@ -445,15 +447,30 @@ mod tests {
     }
 
     #[test]
-    fn one_with_too_many_branches_stays() {
-        // Three types that are called with.
+    fn one_whose_stand_in_would_be_too_long_stays() {
         let with_length = |length: usize| {
             let table = format!("(table {length} {length} funcref)");
             static_table(&MODULE.replace("(table 7 7 funcref)", &table))
         };
-        assert!(with_length(BRANCHES_MAX / 3).is_some());
-        assert!(with_length(BRANCHES_MAX / 3 + 1).is_none());
+        // Called with three types: three functions of one parameter and the number, by both of that type's names, one of two.
+        let handed_on = 3 * 2 + 3 * 2 + 3;
+        let length = (INSTRUCTIONS_MAX - handed_on) / 3;
+        assert!(with_length(length).is_some());
+        assert!(with_length(length + 1).is_none());
         assert!(with_length(10_000_000).is_none());
+        let with_functions = |count: usize| {
+            let parameters = "i32 ".repeat(500);
+            let functions = "(func (type $t)) ".repeat(count);
+            let elements: String = (1..=count).map(|index| format!("{index} ")).collect();
+            let arguments = "(i32.const 0) ".repeat(500);
+            static_table(&format!(
+                "(module (type $t (func (param {parameters}))) (table {count} {count} funcref)
+                    (elem (i32.const 0) {elements})
+                    (func (call_indirect (type $t) {arguments} (i32.const 0))) {functions})"
+            ))
+        };
+        assert!(with_functions(130).is_some());
+        assert!(with_functions(131).is_none());
     }
 
     #[test]
