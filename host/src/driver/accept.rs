@@ -105,7 +105,6 @@ impl Driver {
 
     /// A peer that was accepted, here or by the first driver, is served here.
     pub(super) fn adopt(&mut self, service: usize, socket: Socket, peer: SocketAddr) {
-        let direct = socket.direct_wire();
         let token = match self.reactor.adopt(socket) {
             Ok(token) => token,
             Err(error) => {
@@ -114,8 +113,7 @@ impl Driver {
             }
         };
         let id = self.next_id();
-        let Some((instance, number)) =
-            self.instance_for_connection(service, id, peer, token, direct)
+        let Some((instance, number)) = self.instance_for_connection(service, id, peer, token)
         else {
             // The service's instance has failed since the peer was accepted.
             self.reactor.abort(token);

@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Weak};
 use std::task::{Wake, Waker};
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use super::report::Condition;
 use super::rest::Rest;
 use super::shutdown::Phase;
 use super::{Driver, Due, Ready};
-use crate::core::{CloseReason, DeadlineKey, DirectWire, Ledger};
+use crate::core::{CloseReason, DeadlineKey, Ledger};
 use crate::guest::{self, ByConnection, ConnectionNumber, Exports, PendingNumber};
 use crate::reactor::{Mailbox, Token};
 use crate::service::Isolation;
@@ -320,18 +320,17 @@ impl Driver {
         id: u64,
         peer: SocketAddr,
         token: Token,
-        direct: Weak<dyn DirectWire>,
     ) -> Option<(InstanceKey, ConnectionNumber)> {
         let served = &self.services[service];
         let key = match served.service.isolation {
             Isolation::Connection => self.new_instance(service, Role::Connection),
             Isolation::Service => served.instance?,
         };
+        let asks_for_host = self.instance(key)?.guest.asks_for_host();
+        let socket = self.reactor.socket(token)?;
+        let direct = socket.direct_wire();
         // A system call, and few ask for it.
-        let local = match self.instance(key)?.guest.asks_for_host() {
-            true => self.reactor.socket(token)?.local_address(),
-            false => None,
-        };
+        let local = asks_for_host.then(|| socket.local_address()).flatten();
         let instance = self.instance(key)?;
         let number = instance.guest.connection_made(id, peer, local, direct);
         Some((key, number))

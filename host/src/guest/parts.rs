@@ -187,3 +187,16 @@ pub(super) struct OnlyInstance<'a> {
     /// What it is given: names and instances.
     pub args: BTreeMap<&'a str, u32>,
 }
+
+/// Every way in which bytes can be cut short or have one bit wrong.
+#[cfg(test)]
+pub(super) fn damaged(bytes: &[u8]) -> impl Iterator<Item = Vec<u8>> {
+    (0..bytes.len()).flat_map(move |place| {
+        let flipped = move |bit| {
+            let mut damaged = bytes.to_vec();
+            damaged[place] ^= 1_u8 << bit;
+            damaged
+        };
+        std::iter::once(bytes[..place].to_vec()).chain((0..8).map(flipped))
+    })
+}

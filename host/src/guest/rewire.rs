@@ -387,6 +387,7 @@ mod tests {
 
     use super::*;
     use crate::build::componentize;
+    use crate::guest::parts::damaged;
 
     /// Writes what it receives, and four bytes on a timer.
     const MODULE: &str = r#"(module
@@ -516,13 +517,8 @@ mod tests {
         assert!(rewired(&without_shim).is_none());
         assert!(rewired(b"\0asm\x01\0\0\0").is_none());
         let bytes = component();
-        for place in 0..bytes.len() {
-            rewired(&bytes[..place]);
-            for bit in 0..8 {
-                let mut damaged = bytes.clone();
-                damaged[place] ^= 1 << bit;
-                rewired(&damaged);
-            }
+        for damaged in damaged(&bytes) {
+            rewired(&damaged);
         }
     }
 

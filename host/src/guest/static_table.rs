@@ -253,10 +253,8 @@ impl Reencode for StaticTable {
             params, results, ..
         } in self.dispatchers.values()
         {
-            let all = params.iter().chain(results);
-            let all = all.map(|ty| utils::val_type(&mut RoundtripReencoder, *ty));
-            let mut params = all.collect::<Result<Vec<_>, _>>()?;
-            let results = params.split_off(params.len() - results.len());
+            let params = RoundtripReencoder.val_types(params.clone())?;
+            let results = RoundtripReencoder.val_types(results.clone())?;
             types.ty().function(params, results);
         }
         Ok(())
@@ -320,6 +318,7 @@ mod tests {
     use wasmtime::{Engine, Instance, Store};
 
     use super::*;
+    use crate::guest::parts::damaged;
 
     /// Functions of two types, one of them imported and one twice in the table; a place that is empty, one that is overwritten.
     /// `unary` and `same` are two names of one type.
@@ -476,13 +475,8 @@ mod tests {
     #[test]
     fn what_is_damaged_does_no_harm() {
         let module = wat::parse_str(MODULE).unwrap();
-        for place in 0..module.len() {
-            without_table(&module[..place]);
-            for bit in 0..8 {
-                let mut damaged = module.clone();
-                damaged[place] ^= 1 << bit;
-                without_table(&damaged);
-            }
+        for damaged in damaged(&module) {
+            without_table(&damaged);
         }
     }
 }

@@ -42,7 +42,8 @@ func (s *strain) DataReceived(t *wisted.Transport, data []byte) {
 			t.WriteString("from the handler\n")
 		case "go-sleep":
 			go func() {
-				time.Sleep(time.Millisecond)
+				// Longer than this handler takes on a slow machine, shorter than the next one sleeps.
+				time.Sleep(15 * time.Millisecond)
 				t.WriteString("woken\n")
 			}()
 			t.WriteString("asleep\n")
