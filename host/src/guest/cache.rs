@@ -15,6 +15,8 @@ use std::path::{Path, PathBuf};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
+use super::window;
+
 /// A folder of compiled code.
 #[derive(Clone, Debug)]
 pub struct CodeCache {
@@ -148,12 +150,13 @@ fn entry_name(engine: &Engine, wasm: impl Read) -> io::Result<String> {
     let mut hasher = EntryHasher(blake3::Hasher::new());
     hasher.0.update_reader(wasm)?;
     FORMAT.hash(&mut hasher);
+    window::LAYOUT.hash(&mut hasher);
     engine.precompile_compatibility_hash().hash(&mut hasher);
     Ok(format!("{}.cwasm", hasher.0.finalize().to_hex()))
 }
 
 /// Of an entry: the code, then the digest. Another number where the same component is compiled into something else.
-const FORMAT: u32 = 7;
+const FORMAT: u32 = 8;
 
 struct EntryHasher(blake3::Hasher);
 

@@ -5,14 +5,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use wasmtime::Engine;
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre};
+use wasmtime::{CodeBuilder, Engine};
 
 use super::cache::CodeCache;
 use super::contract::{self, ContractError, Exports, Surface};
 use super::handlers::{fiber, plain};
 use super::host::GuestHost;
 use super::rewire;
+use super::shortcut;
 use super::state::GuestState;
 use super::waiting;
 
@@ -23,6 +24,8 @@ pub struct GuestCode {
     pub(super) plain: plain::Indices,
     /// Where `data-received` is, for data that are read into the guest's memory.
     pub(super) data_received: Option<ComponentExportIndex>,
+    /// Whether it has a shortcut for short ones.
+    has_shortcut: bool,
     exports: Exports,
     may_wait: bool,
     asks_for_host: bool,
@@ -93,6 +96,10 @@ impl GuestCode {
             fiber: fiber::Indices::find(&pre, exports).map_err(import)?,
             plain: plain::Indices::find(&pre, exports).map_err(import)?,
             data_received: waiting::handler_of(&component),
+            has_shortcut: pre
+                .component()
+                .get_export_index(None, shortcut::DATA_RECEIVED)
+                .is_some(),
             pre,
             exports,
             may_wait,
@@ -131,6 +138,11 @@ impl GuestCode {
     /// Whether its instances can ask for the address that a peer has connected to.
     pub(super) fn asks_for_host(&self) -> bool {
         self.asks_for_host
+    }
+
+    /// Whether its instances can be given short data [through the window](super::window).
+    pub(super) fn has_shortcut(&self) -> bool {
+        self.has_shortcut
     }
 
     /// Whether its handlers are called without a fiber, which costs less. That is for guests that never wait, and only until
@@ -189,17 +201,35 @@ fn compile(
     component.map_err(|error| why_not_compiled(chain(&error)))
 }
 
-/// Rewired if it can be, which makes instances smaller and calls cheaper.
+/// With shortcuts and rewired, each if it can be, which makes instances smaller and calls cheaper.
 fn compile_bytes(engine: &Engine, bytes: &[u8]) -> wasmtime::Result<Component> {
-    let rewired = wat::parse_bytes(bytes)
-        .ok()
-        .and_then(|bytes| rewire::rewired(&bytes));
-    if let Some(bytes) = rewired
-        && let Ok(component) = Component::from_binary(engine, &bytes)
-    {
-        return Ok(component);
+    if let Ok(bytes) = wat::parse_bytes(bytes) {
+        if let Some(bytes) = shortcut::shortened(&bytes)
+            && let bytes = rewire::rewired(&bytes).unwrap_or(bytes)
+            && let Ok(component) = compile_shortened(engine, &bytes)
+        {
+            return Ok(component);
+        }
+        if let Some(bytes) = rewire::rewired(&bytes)
+            && let Ok(component) = Component::from_binary(engine, &bytes)
+        {
+            return Ok(component);
+        }
     }
     Component::new(engine, bytes)
+}
+
+/// A component with shortcuts of ours.
+pub(super) fn compile_shortened(engine: &Engine, bytes: &[u8]) -> wasmtime::Result<Component> {
+    let mut builder = CodeBuilder::new(engine);
+    builder.wasm_binary(bytes, None)?;
+    // SAFETY: it is given to the functions of shortcut_code.rs alone, since no component gets shortcuts that has an import of this
+    // name itself; and all stores have a GuestState, which is what these functions go by.
+    #[allow(unsafe_code)]
+    unsafe {
+        builder.expose_unsafe_intrinsics(shortcut::INTRINSICS_IMPORT);
+    }
+    builder.compile_component()
 }
 
 /// What a failure to compile means: the compiler only has texts for that.

@@ -5,6 +5,7 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 use wasmtime::component::types::ComponentItem;
 
+use super::shortcut::DATA_RECEIVED;
 use super::wit_type;
 
 /// Which of the contract's interfaces a guest exports.
@@ -319,6 +320,8 @@ pub(super) fn surface_of(engine: &Engine, component: &Component) -> Surface {
     Surface {
         exports: ty
             .exports(engine)
+            // That is ours.
+            .filter(|(export, _)| *export != DATA_RECEIVED)
             .map(|(export, item)| name((export, item.ty)))
             .collect(),
         imports: ty

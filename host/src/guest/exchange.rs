@@ -3,7 +3,11 @@
 //!
 //! The instance's future and the driver each hold the exchange; they run on the same thread, one after the other, so the
 //! lock is never waited for. It is there because wasmtime wants a store's data to be `Send`.
+//!
+//! What a guest writes through its [window](super::window) is recorded when the exchange is next locked, by whomever: so nobody finds an
+//! exchange that does not know of it.
 
+use std::mem::MaybeUninit;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
@@ -11,6 +15,7 @@ use std::time::Duration;
 use super::by_connection::ByConnection;
 use super::packed::LinearMemory;
 use super::pending::PendingTable;
+use super::window::{SLACK_BYTES, Window, Written};
 use crate::core::{CloseReason, DirectWire, Sent, TransportCommand};
 use crate::limits::Limits;
 use crate::prefetch;
@@ -38,6 +43,8 @@ pub enum Call {
     /// The same with so many bytes that still wait at the socket, and a buffer for them where they cannot be read into the guest's
     /// memory
     DataWaiting(ConnectionNumber, Vec<u8>, usize),
+    /// The same with so many bytes of the buffer that the window shows
+    DataShown(ConnectionNumber, Vec<u8>, u32),
     /// `half-close-handler.read-closed`
     ReadClosed(ConnectionNumber),
     /// `flow-handler.drained`
@@ -62,7 +69,7 @@ impl Call {
             Self::Execute => "execute",
             Self::Stop => "stop",
             Self::ConnectionMade(_) => "connection-made",
-            Self::DataReceived(..) | Self::DataWaiting(..) => "data-received",
+            Self::DataReceived(..) | Self::DataWaiting(..) | Self::DataShown(..) => "data-received",
             Self::ReadClosed(_) => "read-closed",
             Self::Drained(_) => "drained",
             Self::ConnectionLost(..) => "connection-lost",
@@ -79,6 +86,7 @@ impl Call {
             Self::ConnectionMade(number)
             | Self::DataReceived(number, ..)
             | Self::DataWaiting(number, ..)
+            | Self::DataShown(number, ..)
             | Self::ReadClosed(number)
             | Self::Drained(number)
             | Self::ConnectionLost(number, _) => Some(*number),
@@ -208,11 +216,22 @@ pub struct Exchange {
 
 /// The two ends' common hold on an exchange.
 #[derive(Clone, Debug)]
-pub(super) struct Shared(Arc<Mutex<Exchange>>);
+pub(super) struct Shared(Arc<WithWindow>);
+
+/// An exchange and the window through which the guest's side writes.
+#[derive(Debug)]
+#[repr(C)]
+struct WithWindow {
+    window: Window,
+    exchange: Mutex<Exchange>,
+}
+
+/// The room that a window has. What is written beyond goes the usual way.
+const WINDOW_BYTES: usize = 4 << 10;
 
 impl Shared {
     pub fn new(limits: Arc<Limits>) -> Self {
-        Self(Arc::new(Mutex::new(Exchange {
+        let exchange = Exchange {
             limits,
             inbox: None,
             returned: None,
@@ -230,7 +249,37 @@ impl Shared {
             outbox_number: 1,
             memory: LinearMemory::default(),
             written_at: 0,
-        })))
+        };
+        Self(Arc::new(WithWindow {
+            window: Window::default(),
+            exchange: Mutex::new(exchange),
+        }))
+    }
+
+    /// Where the window is. It stays there.
+    pub fn window_address(&self) -> u64 {
+        self.0.window.address()
+    }
+
+    /// For an instance with shortcuts: if the call is a `data-received` with short data, the window shows them, and is open for what
+    /// that writes to its connection until the exchange is locked again.
+    ///
+    /// Only once the guest has written: before that it is not known where its memory lies, and most connections that are short have
+    /// one message, for which finding the shortcut would cost more than it saves.
+    pub fn through_window(&self, exchange: &mut Exchange, call: Call) -> Call {
+        let Call::DataReceived(number, buffer, length) = call else {
+            return call;
+        };
+        if !exchange.memory.is_known() {
+            return Call::DataReceived(number, buffer, length);
+        }
+        let Some(bytes) = self.0.window.show(&buffer, length) else {
+            return Call::DataReceived(number, buffer, length);
+        };
+        if let Some(room) = exchange.room_for(number) {
+            self.0.window.open(number, room);
+        }
+        Call::DataShown(number, buffer, bytes)
     }
 
     /// Has the processor fetch it.
@@ -245,7 +294,17 @@ impl Shared {
 
     /// The exchange. A panic elsewhere while it was held is reported there; the values stay usable.
     pub fn lock(&self) -> MutexGuard<'_, Exchange> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        let exchange = self.0.exchange.lock();
+        let mut exchange = exchange.unwrap_or_else(PoisonError::into_inner);
+        if let Some(written) = self.0.window.close() {
+            // SAFETY: the window was open, so all of this was written to the room that it was opened with, which is behind the bytes
+            // of the outbox: whoever changes the outbox has locked the exchange, and so closed the window.
+            #[allow(unsafe_code)]
+            unsafe {
+                exchange.record_written(written);
+            }
+        }
+        exchange
     }
 }
 
@@ -359,6 +418,61 @@ impl Exchange {
         match pieces {
             [piece] => self.record_bytes(number, &[&piece[sent..]], length - sent),
             _ => self.record_bytes(number, pieces, length),
+        }
+    }
+
+    /// Room for so many bytes to a connection, the first of a batch, that no limit is hit whatever they are.
+    fn room_for(&mut self, number: ConnectionNumber) -> Option<&mut [MaybeUninit<u8>]> {
+        let view = self.connections.get(number)?;
+        let limits = &*self.limits;
+        let left = limits
+            .write_buffer_max_bytes
+            .saturating_sub(view.buffered_bytes);
+        let left = left.min(limits.outbox_max_bytes).min(WINDOW_BYTES);
+        let is_new = view.batch != self.outbox_number;
+        let outbox = self.outbox.as_mut()?;
+        let is_empty = outbox.commands.is_empty() && outbox.bytes.is_empty();
+        let is_first = is_new && is_empty && limits.commands_max > 0;
+        if view.lost.is_some() || !is_first {
+            return None;
+        }
+        outbox.bytes.reserve(WINDOW_BYTES + SLACK_BYTES);
+        outbox
+            .bytes
+            .spare_capacity_mut()
+            .get_mut(..left + SLACK_BYTES)
+    }
+
+    /// Records what was written through the window.
+    ///
+    /// # Safety
+    /// So many bytes lie behind those of the outbox.
+    #[allow(unsafe_code)]
+    unsafe fn record_written(&mut self, written: Written) {
+        let Written {
+            connection: number,
+            bytes,
+            from,
+            memory_pages,
+        } = written;
+        let batch = self.outbox_number;
+        if bytes == 0 {
+            return;
+        }
+        self.memory.has_pages(memory_pages);
+        self.written_at = self.memory.address_of(from);
+        let Some(outbox) = &mut self.outbox else {
+            return;
+        };
+        let all = outbox.bytes.len() + bytes;
+        // SAFETY: as said above, they are there.
+        unsafe { outbox.bytes.set_len(all) };
+        let write = TransportCommand::Write(bytes);
+        outbox.commands.push(Command::Transport(number, write));
+        if let Some(view) = self.connections.get_mut(number) {
+            view.begin_batch(batch);
+            view.written_bytes += bytes;
+            view.recorded_bytes += bytes;
         }
     }
 

@@ -3,18 +3,22 @@
 
 use std::sync::Arc;
 
-use wasmtime::component::{Instance, InstancePre};
+use wasmtime::component::{ComponentExportIndex, Instance, InstancePre, TypedFunc};
 use wasmtime::{Error, Result, Store};
 
 use super::bindings;
 use super::contract::Exports;
-use super::exchange::{Call, LimitHit, Returned};
+use super::exchange::{Call, ConnectionNumber, LimitHit, Returned};
 use super::imports::{wit_page, wit_reason};
+use super::shortcut::DATA_RECEIVED;
 use super::state::GuestState;
 
-/// One way of calling: `$exports` are the bindings generated for it.
+/// `data-received` by its [shortcut](super::shortcut): the connection, and how many bytes of data the window shows.
+type Shortcut = TypedFunc<(ConnectionNumber, u32), ()>;
+
+/// One way of calling: `$exports` are the bindings generated for it, `$call` is what wasmtime calls it.
 macro_rules! handlers {
-    ($(#[$doc:meta])* $way:ident, $exports:path, [$($async:tt)?], [$($boxed:tt)*], [$($await:tt)*]) => {
+    ($(#[$doc:meta])* $way:ident, $exports:path, $call:ident, [$($async:tt)?], [$($boxed:tt)*], [$($await:tt)*]) => {
         $(#[$doc])*
         pub(super) mod $way {
             use super::*;
@@ -22,6 +26,7 @@ macro_rules! handlers {
 
             /// Where a component's handlers are, found once for all its instances.
             pub struct Indices {
+                shortcut: Option<ComponentExportIndex>,
                 connection: Option<handlers::connection_handler::GuestIndices>,
                 half_close: Option<handlers::half_close_handler::GuestIndices>,
                 flow: Option<handlers::flow_handler::GuestIndices>,
@@ -36,6 +41,7 @@ macro_rules! handlers {
             /// timers and pages.
             #[derive(Default)]
             pub struct Handlers {
+                shortcut: Option<Shortcut>,
                 connection: Option<handlers::connection_handler::Guest>,
                 half_close: Option<handlers::half_close_handler::Guest>,
                 flow: Option<handlers::flow_handler::Guest>,
@@ -57,6 +63,7 @@ macro_rules! handlers {
                         };
                     }
                     Ok(Self {
+                        shortcut: pre.component().get_export_index(None, DATA_RECEIVED),
                         connection: find!(connection, connection_handler),
                         half_close: find!(half_close, half_close_handler),
                         flow: find!(flow, flow_handler),
@@ -106,6 +113,25 @@ macro_rules! handlers {
                 found!(page, page_handler);
                 found!(state, state_handler);
 
+                /// Calls `data-received` with so many bytes, which the window shows.
+                $($async)? fn call_shortcut(
+                    &mut self,
+                    place: Place<'_>,
+                    store: &mut Store<GuestState>,
+                    number: ConnectionNumber,
+                    bytes: u32,
+                ) -> Result<()> {
+                    let shortcut = match (&self.shortcut, place.indices.shortcut) {
+                        (Some(shortcut), _) => shortcut,
+                        (None, Some(index)) => {
+                            let shortcut = place.instance.get_typed_func(&mut *store, index)?;
+                            self.shortcut.insert(shortcut)
+                        }
+                        (None, None) => return Err(missing(DATA_RECEIVED)),
+                    };
+                    shortcut.$call(store, (number, bytes))$($await)*
+                }
+
                 /// Calls a handler. `place` is always the same instance's.
                 pub $($async)? fn call(
                     &mut self,
@@ -118,6 +144,10 @@ macro_rules! handlers {
                             let handler = self.connection(place, store, "data-received")?;
                             let bytes = &buffer[..length];
                             handler.call_data_received(store, number, bytes)$($await)*?;
+                            Ok(Returned::Buffer(buffer))
+                        }
+                        Call::DataShown(number, buffer, bytes) => {
+                            self.call_shortcut(place, store, number, bytes)$($await)*?;
                             Ok(Returned::Buffer(buffer))
                         }
                         call => {
@@ -137,7 +167,7 @@ macro_rules! handlers {
                     let name = call.handler();
                     match call {
                         // These are not called by way of here.
-                        Call::DataReceived(..) | Call::DataWaiting(..) => {}
+                        Call::DataReceived(..) | Call::DataWaiting(..) | Call::DataShown(..) => {}
                         Call::ConnectionMade(number) => {
                             let handler = self.connection(place, store, name)?;
                             handler.call_connection_made(store, number)$($await)*?;
@@ -200,6 +230,7 @@ handlers!(
     /// On a fiber: the handler may suspend.
     fiber,
     bindings::exports::wisted::reactor,
+    call_async,
     [async],
     [Box::pin],
     [.await]
@@ -208,6 +239,7 @@ handlers!(
     /// On the caller's stack: the handler cannot suspend, not even when its slice of CPU is over.
     plain,
     bindings::plain::exports::wisted::reactor,
+    call,
     [],
     [],
     []

@@ -35,6 +35,7 @@ pub struct Instance {
     waker: Waker,
     running: Option<&'static str>,
     asks_for_host: bool,
+    has_shortcut: bool,
     /// Where its store's state is.
     state_at: usize,
     /// Where the guest last wrote from; its exchange has it, too.
@@ -123,6 +124,7 @@ impl Instance {
             waker,
             running: None,
             asks_for_host: code.asks_for_host(),
+            has_shortcut: code.has_shortcut(),
             state_at,
             written_at: 0,
             sole_connection,
@@ -293,7 +295,7 @@ impl Instance {
 
     /// Calls a handler. Only while the instance is not busy. `outbox` is where it records, emptied: lent for the call, so that
     /// instances need none of their own and the memory stays warm.
-    pub fn call(&mut self, call: Call, outbox: Box<Outbox>) -> Step {
+    pub fn call(&mut self, mut call: Call, outbox: Box<Outbox>) -> Step {
         debug_assert!(!self.is_busy(), "one handler at a time");
         if let Err(fault) = self.unpack() {
             return Step::Ended(fault);
@@ -314,6 +316,9 @@ impl Instance {
             exchange.cpu = CpuMeter::default();
             exchange.plainly = plainly;
             exchange.lend_outbox(outbox);
+            if plainly && self.has_shortcut {
+                call = self.shared.through_window(&mut exchange, call);
+            }
         }
         match &mut self.life {
             Life::Plain(body) => match body.call(call) {
@@ -532,9 +537,15 @@ async fn serve(body: &mut Body, shared: &Shared) -> Result<String> {
     };
     let mut handlers = fiber::Handlers::default();
     loop {
-        let call = poll_fn(|_| match shared.lock().inbox.take() {
-            Some(call) => Poll::Ready(call),
-            None => Poll::Pending,
+        let call = poll_fn(|_| {
+            let mut exchange = shared.lock();
+            match exchange.inbox.take() {
+                Some(call) if code.has_shortcut() => {
+                    Poll::Ready(shared.through_window(&mut exchange, call))
+                }
+                Some(call) => Poll::Ready(call),
+                None => Poll::Pending,
+            }
         })
         .await;
         store.set_epoch_deadline(1);

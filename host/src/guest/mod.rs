@@ -21,11 +21,14 @@ mod pending;
 mod reaper;
 mod rewire;
 mod shim;
+mod shortcut;
+mod shortcut_code;
 mod state;
 mod static_table;
 mod ticker;
 mod waiting;
 mod wasi;
+mod window;
 mod wit_type;
 
 pub use by_connection::ByConnection;

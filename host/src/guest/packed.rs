@@ -23,6 +23,28 @@ pub(super) struct LinearMemory {
     bytes: usize,
 }
 
+impl LinearMemory {
+    pub fn new(address: usize, bytes: usize) -> Self {
+        Self { address, bytes }
+    }
+
+    /// Whether the guest has named something in it.
+    pub fn is_known(self) -> bool {
+        self.address != 0
+    }
+
+    /// How long it is now, in pages of WebAssembly.
+    pub fn has_pages(&mut self, pages: usize) {
+        const PAGE_BYTES: usize = 64 << 10;
+        self.bytes = pages * PAGE_BYTES;
+    }
+
+    /// Where something in it lies for the host.
+    pub fn address_of(self, offset: usize) -> usize {
+        self.address + offset
+    }
+}
+
 /// A list that a guest hands over, and the memory that it lies in. No interface of wasmtime's tells where a component's memory
 /// lies but the one that reads parameters from it, which its own generated code implements, and so do we.
 pub(super) struct InMemory<T> {
@@ -35,10 +57,7 @@ impl<T> InMemory<T> {
         let memory = cx.memory();
         Self {
             list,
-            memory: LinearMemory {
-                address: memory.as_ptr().expose_provenance(),
-                bytes: memory.len(),
-            },
+            memory: LinearMemory::new(memory.as_ptr().expose_provenance(), memory.len()),
         }
     }
 }
@@ -271,10 +290,7 @@ mod tests {
     }
 
     fn place(store: &Store<()>, memory: Memory) -> LinearMemory {
-        LinearMemory {
-            address: memory.data_ptr(store).addr(),
-            bytes: memory.data_size(store),
-        }
+        LinearMemory::new(memory.data_ptr(store).addr(), memory.data_size(store))
     }
 
     fn packed(store: &Store<()>, memory: Memory) -> Packed {

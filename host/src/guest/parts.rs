@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use wasmparser::{
-    CanonicalFunction, Chunk, ComponentAlias, ComponentExternalKind, ComponentOuterAliasKind,
-    ComponentTypeRef, Export, ExternalKind, Instance, Parser, Payload,
+    CanonicalFunction, CanonicalOption, Chunk, ComponentAlias, ComponentExternalKind,
+    ComponentOuterAliasKind, ComponentTypeRef, Export, ExternalKind, Instance, Parser, Payload,
 };
 
 /// What a component consists of, as far as this is about.
@@ -18,8 +18,44 @@ pub(super) struct Parts<'a> {
     pub instances: Vec<Instance<'a>>,
     /// What is taken out of core instances.
     pub aliases: Vec<CoreAlias<'a>>,
-    /// For each core function its place among these; none for what the canonical ABI makes.
-    functions: Vec<Option<usize>>,
+    functions: Vec<CoreFunction>,
+    /// What is lifted.
+    pub lifts: Vec<Lift>,
+    /// The component's own functions: how each was taken out of an instance, if it was.
+    component_functions: Vec<Option<(u32, &'a str)>>,
+    /// The component's own instances: as what each was imported, if it was.
+    component_instances: Vec<Option<&'a str>>,
+    component_types: u32,
+    /// What there was before the first core instance.
+    pub before_instances: Option<Counts>,
+}
+
+/// How many there are of what is numbered.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Counts {
+    pub types: u32,
+    pub component_functions: u32,
+    pub component_instances: u32,
+    pub functions: u32,
+    pub instances: u32,
+}
+
+/// Where a core function comes from.
+#[derive(Clone, Copy, Debug)]
+enum CoreFunction {
+    /// It was taken out of a core instance: its place among the aliases.
+    Alias(usize),
+    /// The canonical ABI makes it of one of the component's functions.
+    Lowered(u32),
+    /// The canonical ABI makes it of something else.
+    Made,
+}
+
+/// A core function that becomes one of the component's.
+#[derive(Clone, Debug)]
+pub(super) struct Lift {
+    pub function: u32,
+    pub options: Box<[CanonicalOption]>,
 }
 
 /// What is taken out of a core instance.
@@ -55,6 +91,8 @@ impl<'a> Parts<'a> {
                     unchecked_range, ..
                 } => rest = rest.get(unchecked_range.len()..)?,
                 Payload::InstanceSection(section) => {
+                    let counts = parts.counts()?;
+                    parts.before_instances.get_or_insert(counts);
                     for instance in section.clone() {
                         parts.instances.push(instance.ok()?);
                     }
@@ -66,25 +104,45 @@ impl<'a> Parts<'a> {
                 }
                 Payload::ComponentCanonicalSection(section) => {
                     for function in section.clone() {
-                        if !matches!(function.ok()?, CanonicalFunction::Lift { .. }) {
-                            parts.functions.push(None);
-                        }
+                        parts.pass_canonical(function.ok()?);
                     }
                 }
                 Payload::ComponentImportSection(section) => {
                     for import in section.clone() {
                         let import = import.ok()?;
-                        if matches!(import.ty, ComponentTypeRef::Module(_)) {
-                            return None;
+                        match import.ty {
+                            ComponentTypeRef::Module(_) => return None,
+                            ComponentTypeRef::Func(_) => parts.component_functions.push(None),
+                            ComponentTypeRef::Type(_) => parts.pass_types(1)?,
+                            ComponentTypeRef::Instance(_) => {
+                                parts.component_instances.push(Some(import.name.name));
+                            }
+                            ComponentTypeRef::Value(_) | ComponentTypeRef::Component(_) => {}
                         }
                         parts.imports.insert(import.name.name);
                     }
                 }
                 Payload::ComponentExportSection(section) => {
                     for export in section.clone() {
-                        if export.ok()?.kind == ComponentExternalKind::Module {
-                            return None;
+                        // Under its other name it has another number.
+                        match export.ok()?.kind {
+                            ComponentExternalKind::Module => return None,
+                            ComponentExternalKind::Func => parts.component_functions.push(None),
+                            ComponentExternalKind::Type => parts.pass_types(1)?,
+                            ComponentExternalKind::Instance => {
+                                parts.component_instances.push(None);
+                            }
+                            ComponentExternalKind::Value | ComponentExternalKind::Component => {}
                         }
+                    }
+                }
+                Payload::ComponentTypeSection(section) => {
+                    parts.pass_types(section.count())?;
+                }
+                Payload::ComponentInstanceSection(section) => {
+                    for instance in section.clone() {
+                        instance.ok()?;
+                        parts.component_instances.push(None);
                     }
                 }
                 _ => {}
@@ -102,7 +160,8 @@ impl<'a> Parts<'a> {
                 name,
             } => {
                 if kind == ExternalKind::Func {
-                    self.functions.push(Some(self.aliases.len()));
+                    let alias = CoreFunction::Alias(self.aliases.len());
+                    self.functions.push(alias);
                 }
                 self.aliases.push(CoreAlias {
                     instance,
@@ -119,9 +178,57 @@ impl<'a> Parts<'a> {
                 kind: ComponentOuterAliasKind::CoreModule,
                 ..
             } => return None,
-            _ => {}
+            ComponentAlias::InstanceExport {
+                kind,
+                instance_index,
+                name,
+            } => match kind {
+                ComponentExternalKind::Func => {
+                    self.component_functions.push(Some((instance_index, name)));
+                }
+                ComponentExternalKind::Type => self.pass_types(1)?,
+                ComponentExternalKind::Instance => self.component_instances.push(None),
+                _ => {}
+            },
+            ComponentAlias::Outer { kind, .. } => {
+                if kind == ComponentOuterAliasKind::Type {
+                    self.pass_types(1)?;
+                }
+            }
         }
         Some(())
+    }
+
+    fn pass_canonical(&mut self, function: CanonicalFunction) {
+        self.functions.push(match function {
+            CanonicalFunction::Lift {
+                core_func_index: function,
+                options,
+                ..
+            } => {
+                self.component_functions.push(None);
+                self.lifts.push(Lift { function, options });
+                return;
+            }
+            CanonicalFunction::Lower { func_index, .. } => CoreFunction::Lowered(func_index),
+            _ => CoreFunction::Made,
+        });
+    }
+
+    fn pass_types(&mut self, count: u32) -> Option<()> {
+        self.component_types = self.component_types.checked_add(count)?;
+        Some(())
+    }
+
+    /// How many there are of each kind, as far as it was read.
+    pub fn counts(&self) -> Option<Counts> {
+        Some(Counts {
+            types: self.component_types,
+            component_functions: u32::try_from(self.component_functions.len()).ok()?,
+            component_instances: u32::try_from(self.component_instances.len()).ok()?,
+            functions: u32::try_from(self.functions.len()).ok()?,
+            instances: u32::try_from(self.instances.len()).ok()?,
+        })
     }
 
     /// Which instance of which module there is, where a module has one only, and what it is given: names and instances.
@@ -166,15 +273,42 @@ impl<'a> Parts<'a> {
 
     /// The core functions in order: how each was taken out of an instance, if it was.
     pub fn functions(&self) -> impl Iterator<Item = Option<&CoreAlias<'a>>> {
-        self.functions
-            .iter()
-            .map(|alias| self.aliases.get((*alias)?))
+        (0..self.functions.len()).map(|index| self.function(index))
+    }
+
+    fn function(&self, index: usize) -> Option<&CoreAlias<'a>> {
+        match self.functions.get(index)? {
+            CoreFunction::Alias(alias) => self.aliases.get(*alias),
+            _ => None,
+        }
+    }
+
+    /// How a core function was taken out of an instance, if it was.
+    pub fn alias_of(&self, function: u32) -> Option<&CoreAlias<'a>> {
+        self.function(usize::try_from(function).ok()?)
+    }
+
+    /// How a core memory was taken out of an instance.
+    pub fn memory(&self, index: u32) -> Option<&CoreAlias<'a>> {
+        let is_memory = |alias: &&CoreAlias| alias.kind == ExternalKind::Memory;
+        let index = usize::try_from(index).ok()?;
+        self.aliases.iter().filter(is_memory).nth(index)
+    }
+
+    /// What a core function is in the component's imports, interface and name, if the canonical ABI makes it of one of them.
+    pub fn lowered_import(&self, function: u32) -> Option<(&'a str, &'a str)> {
+        let at = |index: u32| usize::try_from(index).ok();
+        let CoreFunction::Lowered(function) = *self.functions.get(at(function)?)? else {
+            return None;
+        };
+        let (instance, name) = (*self.component_functions.get(at(function)?)?)?;
+        let interface = *self.component_instances.get(at(instance)?)?;
+        Some((interface?, name))
     }
 
     /// The name of a function in the instance that it was taken out of, if it is this one.
     fn taken_from(&self, instance: u32, export: &Export) -> Option<&'a str> {
-        let alias = *self.functions.get(usize::try_from(export.index).ok()?)?;
-        let alias = self.aliases.get(alias?)?;
+        let alias = self.alias_of(export.index)?;
         let is_its = export.kind == ExternalKind::Func && alias.instance == instance;
         is_its.then_some(alias.name)
     }

@@ -29,6 +29,7 @@ use super::contract::qualified;
 use super::own_imports::{ImportName, with_own_imports};
 use super::parts::{OnlyInstance, Parts};
 use super::shim::{Handler, MAIN, Shim, TABLE};
+use super::shortcut::DATA_RECEIVED_CORE;
 use super::static_table::without_table;
 
 /// A handler that runs often.
@@ -42,7 +43,13 @@ struct OftenCalled {
 }
 
 /// Handing one on takes some 400 instructions for each instance, whether it is called or not.
-const OFTEN_CALLED: [OftenCalled; 2] = [
+const OFTEN_CALLED: [OftenCalled; 3] = [
+    OftenCalled {
+        interface: "connection-handler",
+        name: DATA_RECEIVED_CORE,
+        parameters: 2,
+        import: None,
+    },
     OftenCalled {
         interface: "connection-handler",
         name: "data-received",
@@ -61,6 +68,30 @@ const OFTEN_CALLED: [OftenCalled; 2] = [
 pub(super) fn rewired(component: &[u8]) -> Option<Vec<u8>> {
     let parts = Parts::read(component)?;
     Rewiring::of(&parts)?.write(component, &parts)
+}
+
+/// What a core instance exports, by its index and the export's name.
+type CoreExport<'a> = (u32, &'a str);
+
+/// What core instances export that stands in, by way of a shim, for functions that the component imports: what each of these is,
+/// interface and name. `None` if there is no shim.
+pub(super) fn shimmed_imports<'a>(
+    parts: &Parts<'a>,
+) -> Option<BTreeMap<CoreExport<'a>, ImportName<'a>>> {
+    let rewiring = Rewiring::with_shim(parts, &parts.only_instances())?;
+    let given = usize::try_from(rewiring.given_instance).ok()?;
+    let Instance::FromExports(given) = parts.instances.get(given)? else {
+        return None;
+    };
+    let given = given.iter();
+    let given = given.filter(|export| export.kind == ExternalKind::Func);
+    let given: BTreeMap<_, _> = given.map(|export| (export.name, export.index)).collect();
+    let from_shim = parts.exported_from(rewiring.shim_instance).into_iter();
+    let imports = from_shim.filter_map(|(export, place)| {
+        let import = parts.lowered_import(*given.get(place)?)?;
+        Some((export, import))
+    });
+    Some(imports.collect())
 }
 
 /// A module that imports from the shim.
@@ -92,25 +123,35 @@ struct Rewiring {
 
 impl Rewiring {
     fn of(parts: &Parts) -> Option<Self> {
+        let instances = parts.only_instances();
+        let given = parts.given();
+        let mut rewiring = Self::with_shim(parts, &instances)?;
+        if given.contains(&rewiring.shim_instance) {
+            return None;
+        }
+        rewiring.find_users(parts, &instances, &given);
+        rewiring.find_handlers(parts);
+        Some(rewiring)
+    }
+
+    /// One that knows the shim and its fixup.
+    fn with_shim(parts: &Parts, instances: &BTreeMap<u32, OnlyInstance>) -> Option<Self> {
         let modules = || (0..).zip(&parts.modules);
         let (shim_module, shim) =
             modules().find_map(|(index, module)| Some((index, Shim::read(module)?)))?;
         let (fixup_module, _) = modules().find(|(_, module)| shim.is_fixed_by(module))?;
-        let instances = parts.only_instances();
         let shim_instance = instances.get(&shim_module)?.index;
         let fixup = instances.get(&fixup_module)?;
         let given_instance = *fixup.args.get("")?;
-        let given = parts.given();
         let tables = parts.aliases.iter();
         let tables = tables.filter(|alias| alias.kind == ExternalKind::Table);
         if !tables
             .map(|table| (table.instance, table.name))
             .eq([(shim_instance, TABLE)])
-            || given.contains(&shim_instance)
         {
             return None;
         }
-        let mut rewiring = Self {
+        Some(Self {
             shim,
             shim_module,
             shim_instance,
@@ -120,10 +161,7 @@ impl Rewiring {
             users: BTreeMap::new(),
             main_instance: None,
             handlers: Vec::new(),
-        };
-        rewiring.find_users(parts, &instances, &given);
-        rewiring.find_handlers(parts);
-        Some(rewiring)
+        })
     }
 
     /// Those that are there before the fixup, and can be rewired.
@@ -381,188 +419,4 @@ impl ReencodeComponent for Renumbered {
 }
 
 #[cfg(test)]
-mod tests {
-    use wasmtime::component::{Component, Linker};
-    use wasmtime::{Config, Engine, Store, StoreContextMut};
-
-    use super::*;
-    use crate::build::componentize;
-    use crate::guest::parts::damaged;
-
-    /// Writes what it receives, and four bytes on a timer.
-    const MODULE: &str = r#"(module
-        (import "wisted:reactor/transport@0.1.0" "write" (func $write (param i32 i32 i32)))
-        (import "wisted:reactor/transport@0.1.0" "lose-connection" (func $lose (param i32)))
-        (import "wisted:reactor/timers@0.1.0" "call-later" (func $later (param i32) (result i32)))
-        (memory (export "memory") 1)
-        (data (i32.const 8) "tick")
-        (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) i32.const 64)
-        (func (export "wisted:reactor/connection-handler@0.1.0#connection-made") (param i32))
-        (func (export "wisted:reactor/connection-handler@0.1.0#connection-lost")
-            (param i32 i32 i32 i32))
-        (func (export "wisted:reactor/connection-handler@0.1.0#data-received") (param i32 i32 i32)
-            (call $write (local.get 0) (local.get 1) (local.get 2)))
-        (func (export "wisted:reactor/timer-handler@0.1.0#timer-fired") (param i32)
-            (call $write (local.get 0) (i32.const 8) (i32.const 4))
-            (call $lose (local.get 0))))"#;
-
-    fn component() -> Vec<u8> {
-        componentize::component(&wat::parse_str(MODULE).unwrap(), None).unwrap()
-    }
-
-    /// What a component does with data, and when a timer fires.
-    fn calls(bytes: &[u8]) -> Vec<String> {
-        let engine = Engine::new(&Config::new()).unwrap();
-        let component = Component::from_binary(&engine, bytes).unwrap();
-        let mut store = Store::new(&engine, Vec::new());
-        let mut linker = Linker::new(&engine);
-        type Calls<'a> = StoreContextMut<'a, Vec<String>>;
-        let mut transport = linker.instance("wisted:reactor/transport@0.1.0").unwrap();
-        transport
-            .func_wrap(
-                "write",
-                |mut store: Calls, (number, data): (u32, Vec<u8>)| {
-                    store.data_mut().push(format!("write {number} {data:?}"));
-                    Ok(())
-                },
-            )
-            .unwrap();
-        transport
-            .func_wrap("lose-connection", |mut store: Calls, (number,): (u32,)| {
-                store.data_mut().push(format!("lose {number}"));
-                Ok(())
-            })
-            .unwrap();
-        linker.define_unknown_imports_as_traps(&component).unwrap();
-        let instance = linker.instantiate(&mut store, &component).unwrap();
-        let mut export = |interface: &str, name: &str| {
-            let interface = instance.get_export_index(&mut store, None, &qualified(interface));
-            instance.get_export_index(&mut store, interface.as_ref(), name)
-        };
-        let data_received = export("connection-handler", "data-received").unwrap();
-        let timer_fired = export("timer-handler", "timer-fired").unwrap();
-        let data_received = instance
-            .get_typed_func::<(u32, &[u8]), ()>(&mut store, data_received)
-            .unwrap();
-        data_received.call(&mut store, (7, b"ab")).unwrap();
-        data_received.call(&mut store, (8, b"")).unwrap();
-        let timer_fired = instance
-            .get_typed_func::<(u32,), ()>(&mut store, timer_fired)
-            .unwrap();
-        timer_fired.call(&mut store, (9,)).unwrap();
-        store.into_data()
-    }
-
-    #[test]
-    fn a_rewired_component_does_what_it_did() {
-        let bytes = component();
-        let expected = [
-            "write 7 [97, 98]",
-            "write 8 []",
-            "write 9 [116, 105, 99, 107]",
-            "lose 9",
-        ];
-        assert_eq!(calls(&bytes), expected);
-        assert_eq!(calls(&rewired(&bytes).unwrap()), expected);
-    }
-
-    #[test]
-    fn it_has_no_table_and_hands_on_the_handlers_that_run_most() {
-        let bytes = component();
-        let rewiring = Rewiring::of(&Parts::read(&bytes).unwrap()).unwrap();
-        let rewired_bytes = rewired(&bytes).unwrap();
-        let parts = Parts::read(&rewired_bytes).unwrap();
-        let fixup = rewiring.fixup_instance - 1;
-        let handed_on = parts.aliases.iter().filter(|alias| alias.instance == fixup);
-        let names: Vec<_> = handed_on.map(|alias| alias.name).collect();
-        assert_eq!(
-            names,
-            [
-                "wisted:reactor/connection-handler@0.1.0#data-received",
-                "wisted:reactor/timer-handler@0.1.0#timer-fired"
-            ]
-        );
-        assert!(rewired(&rewired_bytes).is_none());
-    }
-
-    #[test]
-    fn a_handler_that_never_runs_is_not_handed_on() {
-        let without_timers: String = MODULE
-            .lines()
-            .filter(|line| !line.contains("call-later"))
-            .collect();
-        let module = wat::parse_str(without_timers).unwrap();
-        let bytes = componentize::component(&module, None).unwrap();
-        let rewiring = Rewiring::of(&Parts::read(&bytes).unwrap()).unwrap();
-        let names = rewiring.handlers.iter().map(|handler| &handler.name);
-        assert!(names.eq(["wisted:reactor/connection-handler@0.1.0#data-received"]));
-    }
-
-    #[test]
-    fn what_is_made_otherwise_or_damaged_is_left_alone() {
-        let without_write = MODULE
-            .replace(
-                "(call $write (local.get 0) (local.get 1) (local.get 2))",
-                "",
-            )
-            .replace(
-                "(call $write (local.get 0) (i32.const 8) (i32.const 4))",
-                "",
-            )
-            .lines()
-            .filter(|line| !line.contains("func $write"))
-            .collect::<String>();
-        let module = wat::parse_str(without_write).unwrap();
-        let without_shim = componentize::component(&module, None).unwrap();
-        assert!(rewired(&without_shim).is_none());
-        assert!(rewired(b"\0asm\x01\0\0\0").is_none());
-        let bytes = component();
-        for damaged in damaged(&bytes) {
-            rewired(&damaged);
-        }
-    }
-
-    /// Were each module asked for anew what it is given, this would take minutes.
-    #[test]
-    fn many_modules_that_are_given_much_take_no_long_time() {
-        const MANY: usize = 900;
-        const MODULES: usize = 200;
-        let exports: String = (0..MANY)
-            .map(|number| format!("(export \"f{number}\" (func $f))"))
-            .collect();
-        let args: String = (0..MANY)
-            .map(|number| format!("(with \"a{number}\" (instance $e))"))
-            .collect();
-        let user = format!(
-            "(core module (import \"a1\" \"f2\" (func)) (func (export \"run\") (call 0)))
-             (core instance (instantiate USER {args}))"
-        );
-        let users: String = (0..MODULES)
-            .map(|number| user.replace("USER", &(number + 2).to_string()))
-            .collect();
-        let component = format!(
-            "(component
-                (core module $shim
-                    (type (func)) (table 1 1 funcref)
-                    (export \"0\" (func 0)) (export \"$imports\" (table 0))
-                    (func (type 0) i32.const 0 call_indirect (type 0)))
-                (core module $fixup
-                    (type (func)) (import \"\" \"0\" (func (type 0)))
-                    (import \"\" \"$imports\" (table 1 1 funcref))
-                    (elem (i32.const 0) func 0))
-                (core instance $s (instantiate $shim))
-                (alias core export $s \"0\" (core func $f))
-                (core instance $e {exports})
-                {users}
-                (alias core export $s \"$imports\" (core table $t))
-                (alias core export 2 \"run\" (core func $run))
-                (core instance $g (export \"0\" (func $run)) (export \"$imports\" (table $t)))
-                (core instance (instantiate $fixup (with \"\" (instance $g)))))"
-        );
-        let bytes = wat::parse_str(component).unwrap();
-        let rewiring = Rewiring::of(&Parts::read(&bytes).unwrap()).unwrap();
-        assert_eq!(rewiring.users.len(), MODULES);
-        let rewired = rewired(&bytes).unwrap();
-        Component::from_binary(&Engine::default(), &rewired).unwrap();
-    }
-}
+pub(super) mod tests;

@@ -1,5 +1,6 @@
 //! The data of a store: what one instance's imports work on. Knows nothing of the driver but the exchange.
 
+use std::mem::offset_of;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
@@ -52,7 +53,10 @@ impl std::fmt::Debug for Origin {
     }
 }
 
+/// It begins with the address of the window, where the guest's shortcuts find it.
+#[repr(C)]
 pub(super) struct GuestState {
+    window: u64,
     pub shared: Shared,
     pub origin: Arc<Origin>,
     pub code: Arc<GuestCode>,
@@ -69,7 +73,9 @@ struct Wasi {
 
 impl GuestState {
     pub fn new(shared: Shared, origin: Arc<Origin>, code: Arc<GuestCode>) -> Self {
+        const { assert!(offset_of!(Self, window) == 0) };
         Self {
+            window: shared.window_address(),
             limiter: MemoryLimiter {
                 used_bytes: Arc::default(),
                 shared: shared.clone(),

@@ -151,3 +151,140 @@ fn a_handler_records_no_more_than_its_limits() {
     exchange.record(Command::Cancel(1)).unwrap();
     assert!(exchange.record(Command::Cancel(1)).is_err());
 }
+
+/// What the guest's side does with an open window. Returns whether it has room for that.
+fn write_through(shared: &Shared, connection: ConnectionNumber, bytes: &[u8]) -> bool {
+    let window = &shared.0.window;
+    let [at, end, open] = [&window.at, &window.end, &window.connection].map(|field| {
+        let word = field.load(Ordering::Relaxed);
+        usize::try_from(word).unwrap()
+    });
+    if open != connection as usize || end - at < bytes.len() {
+        return false;
+    }
+    // SAFETY: as the window says.
+    #[allow(unsafe_code)]
+    unsafe {
+        let to = std::ptr::with_exposed_provenance_mut(at);
+        std::ptr::copy_nonoverlapping(bytes.as_ptr(), to, bytes.len());
+    }
+    window
+        .at
+        .store((at + bytes.len()) as u64, Ordering::Relaxed);
+    window.from.store(50, Ordering::Relaxed);
+    window.memory_pages.store(3, Ordering::Relaxed);
+    true
+}
+
+/// An exchange in a call to a guest that has written before.
+fn in_call(limits: Limits) -> (Shared, ConnectionNumber) {
+    let shared = exchange(limits);
+    let mut exchange = shared.lock();
+    let number = made(&mut exchange);
+    exchange.memory = LinearMemory::new(1 << 20, 2 << 16);
+    exchange.lend_outbox(Box::default());
+    drop(exchange);
+    (shared, number)
+}
+
+fn data(number: ConnectionNumber, length: usize) -> Call {
+    Call::DataReceived(number, vec![b'd'; length + SLACK_BYTES], length)
+}
+
+fn open(shared: &Shared, number: ConnectionNumber) {
+    let call = shared.through_window(&mut shared.lock(), data(number, 5));
+    assert!(matches!(call, Call::DataShown(_, _, 5)), "{call:?}");
+}
+
+#[test]
+fn what_is_written_through_the_window_is_recorded() {
+    let (shared, number) = in_call(Limits::default());
+    open(&shared, number);
+    for text in ["one, ", "", "two"] {
+        assert!(write_through(&shared, number, text.as_bytes()));
+    }
+    let mut exchange = shared.lock();
+    assert!(!write_through(&shared, number, b"closed"));
+    assert_eq!(exchange.buffered_bytes(number).unwrap(), 8);
+    assert_eq!(exchange.written_at, (1 << 20) + 50);
+    exchange.record_write(number, &[b", three"]).unwrap();
+    let outbox = exchange.take_outbox();
+    assert_eq!(outbox.bytes, b"one, two, three");
+    assert!(matches!(
+        outbox.commands[..],
+        [Command::Transport(1, TransportCommand::Write(15))]
+    ));
+    assert_eq!(exchange.buffered_bytes(number).unwrap(), 0);
+}
+
+#[test]
+fn nothing_written_through_the_window_is_no_command() {
+    let (shared, number) = in_call(Limits::default());
+    open(&shared, number);
+    assert!(shared.lock().take_outbox().commands.is_empty());
+}
+
+#[test]
+fn the_window_has_room_for_what_no_limit_forbids() {
+    let limits = |write_buffer_max_bytes, outbox_max_bytes| Limits {
+        write_buffer_max_bytes,
+        outbox_max_bytes,
+        ..Limits::default()
+    };
+    for (limits, buffered_bytes, room) in [
+        (limits(9, 100), 4, 5),
+        (limits(9, 100), 9, 0),
+        (limits(9, 100), 10, 0),
+        (limits(100, 7), 4, 7),
+        (Limits::default(), 0, WINDOW_BYTES),
+    ] {
+        let (shared, number) = in_call(limits);
+        if let Some(view) = shared.lock().connections.get_mut(number) {
+            view.buffered_bytes = buffered_bytes;
+        }
+        open(&shared, number);
+        assert!(!write_through(&shared, number, &vec![b'x'; room + 1]));
+        assert!(!write_through(&shared, number + 1, b"x"));
+        assert!(write_through(&shared, number, &vec![b'x'; room]));
+        let mut exchange = shared.lock();
+        let buffered = exchange.buffered_bytes(number).unwrap();
+        assert_eq!(buffered, buffered_bytes + room);
+        assert_eq!(exchange.take_outbox().bytes.len(), room);
+    }
+}
+
+#[test]
+fn the_window_stays_closed_behind_a_write_and_for_a_lost_connection() {
+    let (shared, number) = in_call(Limits::default());
+    shared.lock().record_write(number, &[b"first"]).unwrap();
+    open(&shared, number);
+    assert!(!write_through(&shared, number, b"second"));
+    let (shared, number) = in_call(Limits::default());
+    if let Some(view) = shared.lock().connections.get_mut(number) {
+        view.lost = Some(CloseReason::Done);
+    }
+    open(&shared, number);
+    assert!(!write_through(&shared, number, b"to nobody"));
+    let (shared, _) = in_call(Limits {
+        commands_max: 0,
+        ..Limits::default()
+    });
+    open(&shared, 1);
+    assert!(!write_through(&shared, 1, b"too much"));
+}
+
+#[test]
+fn long_data_and_those_of_a_guest_that_has_not_written_take_the_usual_way() {
+    let (shared, number) = in_call(Limits::default());
+    let is_shown = |call| {
+        let call = shared.through_window(&mut shared.lock(), call);
+        matches!(call, Call::DataShown(..))
+    };
+    assert!(is_shown(data(number, 2_047)));
+    assert!(!is_shown(data(number, 2_048)));
+    let without_slack = vec![0; 5 + SLACK_BYTES - 1];
+    assert!(!is_shown(Call::DataReceived(number, without_slack, 5)));
+    assert!(!is_shown(Call::Drained(number)));
+    shared.lock().memory = LinearMemory::default();
+    assert!(!is_shown(data(number, 5)));
+}

@@ -49,6 +49,7 @@ pub fn perform(action: &str, argument: &str) -> bool {
             std::thread::sleep(Duration::from_secs(3600));
         },
         "foreign-write" => transport::write(number(argument, 2), b"from a stranger"),
+        "wild-write" => wild_write(number(argument, u32::MAX)),
         "foreign-abort" => transport::abort_connection(number(argument, 2)),
         "foreign-pause" => transport::pause_reading(number(argument, 2)),
         "foreign-peer" => drop(transport::peer(number(argument, 2))),
@@ -121,6 +122,18 @@ fn write_gig() {
     for _ in 0..64 {
         transport::write(connection(), &piece);
     }
+}
+
+/// A few bytes from an address that need not be there.
+#[allow(unsafe_code)]
+fn wild_write(address: u32) {
+    #[link(wasm_import_module = "wisted:reactor/transport@0.1.0")]
+    unsafe extern "C" {
+        #[link_name = "write"]
+        fn write(connection: u32, address: u32, length: u32);
+    }
+    // SAFETY: whatever the host does, this memory is not changed.
+    unsafe { write(connection(), address, 100) };
 }
 
 /// Nothing is written, but the host has to take every piece into its hands.

@@ -30,6 +30,21 @@ pub fn perform(action: &str, argument: &str) -> bool {
             report("resumed");
         }
         "write" => write(number(argument, 0)),
+        "write-and-sleep" => {
+            for letter in argument.split_inclusive(' ') {
+                transport::write(connection(), letter.as_bytes());
+                let _ = timers::sleep(1);
+            }
+            report("");
+        }
+        "write-and-ask" => {
+            for letter in argument.split_inclusive(' ') {
+                transport::write(connection(), letter.as_bytes());
+                let buffered = transport::buffered_bytes(connection());
+                transport::write(connection(), format!("({buffered}) ").as_bytes());
+            }
+            report("");
+        }
         "buffered" => report(&format!(
             "buffered {}",
             transport::buffered_bytes(connection())
