@@ -7,7 +7,7 @@
 //! What a guest writes through its [window](super::window) is recorded when the exchange is next locked, by whomever: so nobody finds an
 //! exchange that does not know of it.
 
-use std::mem::MaybeUninit;
+use std::mem::{MaybeUninit, offset_of};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
@@ -202,16 +202,16 @@ pub struct Exchange {
     /// The running handler is on no fiber and cannot be suspended.
     pub(super) plainly: bool,
     pub(super) cpu: CpuMeter,
+    /// Where the guest's memory lies, as of its last write.
+    pub(super) memory: LinearMemory,
+    /// Where in it what it last wrote was. 0 before that.
+    pub(super) written_at: usize,
     pub(super) connections: ByConnection<View>,
     pub(super) pending: PendingTable,
     /// The fiber is suspended in `wait` or `sleep`, for this.
     pub(super) waiting: Option<PendingNumber>,
     pub(super) inbox: Option<Call>,
     pub(super) returned: Option<Returned>,
-    /// Where the guest's memory lies, as of its last write.
-    pub(super) memory: LinearMemory,
-    /// Where in it what it last wrote was. 0 before that.
-    pub(super) written_at: usize,
 }
 
 /// The two ends' common hold on an exchange.
@@ -284,7 +284,8 @@ impl Shared {
 
     /// Has the processor fetch it.
     pub fn prefetch(&self) {
-        prefetch::value(&*self.0, usize::MAX);
+        const TOUCHED_BYTES: usize = offset_of!(WithWindow, exchange) + offset_of!(Exchange, inbox);
+        prefetch::value(&*self.0, TOUCHED_BYTES);
     }
 
     /// The limits that hold now.
