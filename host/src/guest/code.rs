@@ -24,7 +24,8 @@ pub struct GuestCode {
     pub(super) plain: plain::Indices,
     /// Where `data-received` is, for data that are read into the guest's memory.
     pub(super) data_received: Option<ComponentExportIndex>,
-    /// Whether it has a shortcut for short ones.
+    /// Whether it has a shortcut for short ones. A guest that exports something under the shortcut's name itself is called by that,
+    /// and finds no data.
     has_shortcut: bool,
     exports: Exports,
     may_wait: bool,

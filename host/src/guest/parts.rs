@@ -45,8 +45,8 @@ pub(super) struct Counts {
 enum CoreFunction {
     /// It was taken out of a core instance: its place among the aliases.
     Alias(usize),
-    /// The canonical ABI makes it of one of the component's functions.
-    Lowered(u32),
+    /// The canonical ABI makes it of one of the component's functions, whose data lie in that memory.
+    Lowered { function: u32, memory: Option<u32> },
     /// The canonical ABI makes it of something else.
     Made,
 }
@@ -56,6 +56,14 @@ enum CoreFunction {
 pub(super) struct Lift {
     pub function: u32,
     pub options: Box<[CanonicalOption]>,
+}
+
+/// A function that the component imports, as a core function.
+pub(super) struct LoweredImport<'a> {
+    pub interface: &'a str,
+    pub name: &'a str,
+    /// Where its data lie.
+    pub memory: Option<CoreAlias<'a>>,
 }
 
 /// What is taken out of a core instance.
@@ -210,7 +218,16 @@ impl<'a> Parts<'a> {
                 self.lifts.push(Lift { function, options });
                 return;
             }
-            CanonicalFunction::Lower { func_index, .. } => CoreFunction::Lowered(func_index),
+            CanonicalFunction::Lower {
+                func_index: function,
+                options,
+            } => {
+                let memory = options.iter().find_map(|option| match option {
+                    CanonicalOption::Memory(memory) => Some(*memory),
+                    _ => None,
+                });
+                CoreFunction::Lowered { function, memory }
+            }
             _ => CoreFunction::Made,
         });
     }
@@ -295,15 +312,19 @@ impl<'a> Parts<'a> {
         self.aliases.iter().filter(is_memory).nth(index)
     }
 
-    /// What a core function is in the component's imports, interface and name, if the canonical ABI makes it of one of them.
-    pub fn lowered_import(&self, function: u32) -> Option<(&'a str, &'a str)> {
+    /// What a core function is in the component's imports, if the canonical ABI makes it of one of them.
+    pub fn lowered_import(&self, function: u32) -> Option<LoweredImport<'a>> {
         let at = |index: u32| usize::try_from(index).ok();
-        let CoreFunction::Lowered(function) = *self.functions.get(at(function)?)? else {
+        let CoreFunction::Lowered { function, memory } = *self.functions.get(at(function)?)? else {
             return None;
         };
         let (instance, name) = (*self.component_functions.get(at(function)?)?)?;
-        let interface = *self.component_instances.get(at(instance)?)?;
-        Some((interface?, name))
+        let interface = (*self.component_instances.get(at(instance)?)?)?;
+        Some(LoweredImport {
+            interface,
+            name,
+            memory: memory.and_then(|memory| self.memory(memory)).copied(),
+        })
     }
 
     /// The name of a function in the instance that it was taken out of, if it is this one.

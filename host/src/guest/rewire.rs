@@ -73,11 +73,9 @@ pub(super) fn rewired(component: &[u8]) -> Option<Vec<u8>> {
 /// What a core instance exports, by its index and the export's name.
 type CoreExport<'a> = (u32, &'a str);
 
-/// What core instances export that stands in, by way of a shim, for functions that the component imports: what each of these is,
-/// interface and name. `None` if there is no shim.
-pub(super) fn shimmed_imports<'a>(
-    parts: &Parts<'a>,
-) -> Option<BTreeMap<CoreExport<'a>, ImportName<'a>>> {
+/// What core instances export that stands in, by way of a shim, for other core functions, and which these are. `None` if there is no
+/// shim.
+pub(super) fn shimmed<'a>(parts: &Parts<'a>) -> Option<BTreeMap<CoreExport<'a>, u32>> {
     let rewiring = Rewiring::with_shim(parts, &parts.only_instances())?;
     let given = usize::try_from(rewiring.given_instance).ok()?;
     let Instance::FromExports(given) = parts.instances.get(given)? else {
@@ -87,11 +85,8 @@ pub(super) fn shimmed_imports<'a>(
     let given = given.filter(|export| export.kind == ExternalKind::Func);
     let given: BTreeMap<_, _> = given.map(|export| (export.name, export.index)).collect();
     let from_shim = parts.exported_from(rewiring.shim_instance).into_iter();
-    let imports = from_shim.filter_map(|(export, place)| {
-        let import = parts.lowered_import(*given.get(place)?)?;
-        Some((export, import))
-    });
-    Some(imports.collect())
+    let shimmed = from_shim.filter_map(|(export, place)| Some((export, *given.get(place)?)));
+    Some(shimmed.collect())
 }
 
 /// A module that imports from the shim.

@@ -30,7 +30,7 @@ use wasmparser::{CanonicalOption, Instance, Payload, Validator};
 
 use super::contract::qualified;
 use super::parts::{Counts, Lift, OnlyInstance, Parts};
-use super::rewire::shimmed_imports;
+use super::rewire::shimmed;
 use super::shortcut_code::{INTRINSICS, INTRINSICS_MODULE, Original, with_shortcuts};
 
 /// What the component imports the intrinsics as.
@@ -44,6 +44,10 @@ pub(super) const DATA_RECEIVED_CORE: &str = "data-received-here";
 
 /// The component with shortcuts. `None` if it is made otherwise, or not valid.
 pub(super) fn shortened(component: &[u8]) -> Option<Vec<u8>> {
+    // A guest's words are little-endian, the intrinsics' the machine's.
+    if cfg!(target_endian = "big") {
+        return None;
+    }
     let mut parts = Parts::read(component)?;
     let shortcuts = Shortcuts::of(&parts)?;
     // What is valid names nothing that is not there, and so nothing that is about to be added.
@@ -87,7 +91,7 @@ impl Shortcuts {
         let instances = parts.only_instances();
         let (main_module, OnlyInstance { args, .. }) =
             instances.iter().find(|(_, only)| only.index == main)?;
-        let write = find_write(parts, args)?;
+        let write = find_write(parts, args, (main, memory))?;
         let module = parts.modules.get(usize::try_from(*main_module).ok()?)?;
         let received = format!("{interface}#{DATA_RECEIVED_CORE}");
         let original = Original {
@@ -266,13 +270,25 @@ fn memory_and_realloc<'a>(parts: &Parts<'a>, main: u32, lift: &Lift) -> Option<(
     (memory.instance == main && realloc.instance == main).then_some((memory.name, realloc.name))
 }
 
-/// By what name an instance with these arguments imports the contract's `write`.
-fn find_write<'a>(parts: &Parts<'a>, args: &BTreeMap<&'a str, u32>) -> Option<(&'a str, &'a str)> {
+/// By what name an instance with these arguments imports the contract's `write`, of data in this memory.
+fn find_write<'a>(
+    parts: &Parts<'a>,
+    args: &BTreeMap<&'a str, u32>,
+    memory: (u32, &str),
+) -> Option<(&'a str, &'a str)> {
     let transport = qualified("transport");
+    let is_write = |function| {
+        let import = parts.lowered_import(function)?;
+        let found = import.memory?;
+        let is_write = import.interface == transport && import.name == "write";
+        (is_write && (found.instance, found.name) == memory).then_some(())
+    };
     let modules: BTreeMap<_, _> = args.iter().map(|(module, given)| (given, module)).collect();
-    let shimmed = shimmed_imports(parts)?.into_iter();
-    let mut writes = shimmed.filter(|(_, import)| *import == (transport.as_str(), "write"));
-    writes.find_map(|((instance, name), _)| Some((**modules.get(&instance)?, name)))
+    let mut shimmed = shimmed(parts)?.into_iter();
+    shimmed.find_map(|((instance, name), function)| {
+        let module = modules.get(&instance)?;
+        is_write(function).map(|()| (**module, name))
+    })
 }
 
 /// The indices of a component with what is added to it.
@@ -471,6 +487,30 @@ mod tests {
         let own = shortened(&with("data-received", "i32 i32 i32")).unwrap();
         compile_shortened(&Engine::default(), &own).unwrap();
         assert!(shortened(&with(DATA_RECEIVED_CORE, "i32 i32")).is_none());
+    }
+
+    #[test]
+    fn a_write_that_is_not_the_contract_s_or_is_of_another_memory_stays() {
+        let text = WITH_ANOTHER.replace("NAME", "data-received");
+        let text = text.replace("TYPE", "i32 i32 i32");
+        for (from, to) in [
+            ("transport@0.1.0", "transport@0.2.0"),
+            (
+                r#"(canon lower (func $transport "write") (memory $memory))"#,
+                r#"(canon lower (func $transport "write") (memory $other))"#,
+            ),
+        ] {
+            let text = text.replace(from, to).replace(
+                "(alias core export $m \"memory\" (core memory $memory))",
+                "(alias core export $m \"memory\" (core memory $memory))
+                 (core module $with_memory (memory (export \"memory\") 1))
+                 (core instance $o (instantiate $with_memory))
+                 (alias core export $o \"memory\" (core memory $other))",
+            );
+            let component = wat::parse_str(text).unwrap();
+            Validator::new().validate_all(&component).unwrap();
+            assert!(shortened(&component).is_none(), "{to}");
+        }
     }
 
     #[test]
