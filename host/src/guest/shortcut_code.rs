@@ -7,7 +7,7 @@ use std::mem::offset_of;
 use wasm_encoder::reencode::{Error, Reencode, utils};
 use wasm_encoder::{
     BlockType, CodeSection, EntityType, ExportKind, ExportSection, Function, FunctionSection,
-    ImportSection, InstructionSink, MemArg, Module, TypeSection, ValType,
+    ImportSection, InstructionSink, MemArg, Module, NameMap, NameSection, TypeSection, ValType,
 };
 use wasmparser::{ExternalKind, MemoryType, Parser, Payload, TypeRef};
 
@@ -153,7 +153,7 @@ impl Found {
         if function < self.imports {
             function
         } else {
-            function + ADDED_IMPORTS
+            function.saturating_add(ADDED_IMPORTS)
         }
     }
 
@@ -247,6 +247,27 @@ impl Reencode for Shortening<'_> {
         utils::parse_code_section(self, code, section)?;
         code.function(&write(&self.found));
         code.function(&received(&self.found));
+        Ok(())
+    }
+
+    /// Backtraces show what the functions are, too.
+    fn parse_custom_name_subsection(
+        &mut self,
+        names: &mut NameSection,
+        section: wasmparser::Name<'_>,
+    ) -> Encoded {
+        let wasmparser::Name::Function(namings) = section else {
+            return utils::parse_custom_name_subsection(self, names, section);
+        };
+        let mut functions = NameMap::new();
+        for naming in namings {
+            let naming = naming?;
+            functions.append(self.found.moved(naming.index), naming.name);
+        }
+        let short_write = self.found.short_write();
+        functions.append(short_write, "wisted:write");
+        functions.append(short_write + 1, "wisted:data-received");
+        names.functions(&functions);
         Ok(())
     }
 }
