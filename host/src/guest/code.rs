@@ -24,9 +24,6 @@ pub struct GuestCode {
     pub(super) plain: plain::Indices,
     /// Where `data-received` is, for data that are read into the guest's memory.
     pub(super) data_received: Option<ComponentExportIndex>,
-    /// Whether it has a shortcut for short ones. A guest that exports something under the shortcut's name itself is called by that,
-    /// and finds no data.
-    has_shortcut: bool,
     exports: Exports,
     may_wait: bool,
     asks_for_host: bool,
@@ -97,10 +94,6 @@ impl GuestCode {
             fiber: fiber::Indices::find(&pre, exports).map_err(import)?,
             plain: plain::Indices::find(&pre, exports).map_err(import)?,
             data_received: waiting::handler_of(&component),
-            has_shortcut: pre
-                .component()
-                .get_export_index(None, shortcut::DATA_RECEIVED)
-                .is_some(),
             pre,
             exports,
             may_wait,
@@ -141,9 +134,10 @@ impl GuestCode {
         self.asks_for_host
     }
 
-    /// Whether its instances can be given short data [through the window](super::window).
+    /// Whether its instances can be given short data [through the window](super::window). A guest that exports something under the
+    /// shortcut's name itself is called by that, and finds no data.
     pub(super) fn has_shortcut(&self) -> bool {
-        self.has_shortcut
+        self.plain.shortcut.is_some()
     }
 
     /// Whether its handlers are called without a fiber, which costs less. That is for guests that never wait, and only until

@@ -26,7 +26,7 @@ macro_rules! handlers {
 
             /// Where a component's handlers are, found once for all its instances.
             pub struct Indices {
-                shortcut: Option<ComponentExportIndex>,
+                pub shortcut: Option<ComponentExportIndex>,
                 connection: Option<handlers::connection_handler::GuestIndices>,
                 half_close: Option<handlers::half_close_handler::GuestIndices>,
                 flow: Option<handlers::flow_handler::GuestIndices>,

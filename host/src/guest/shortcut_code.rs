@@ -281,13 +281,13 @@ struct Intrinsics {
 }
 
 /// Code that has a local variable for the address of the window.
-struct WindowCode<'a, 'b> {
-    code: &'a mut InstructionSink<'b>,
+struct WindowCode<'a> {
+    code: InstructionSink<'a>,
     intrinsics: Intrinsics,
     window: u32,
 }
 
-impl WindowCode<'_, '_> {
+impl WindowCode<'_> {
     /// Its address is what the store's data begin with.
     fn find(&mut self) {
         self.code
@@ -298,7 +298,7 @@ impl WindowCode<'_, '_> {
 
     fn address_of(&mut self, field: usize) {
         self.code.local_get(self.window);
-        add(self.code, field as u64);
+        self.add(field as u64);
     }
 
     fn load(&mut self, field: usize) {
@@ -308,14 +308,14 @@ impl WindowCode<'_, '_> {
 
     fn store(&mut self, field: usize, value: impl FnOnce(&mut InstructionSink)) {
         self.address_of(field);
-        value(self.code);
+        value(&mut self.code);
         self.code.call(self.intrinsics.store);
     }
-}
 
-fn add(code: &mut InstructionSink, offset: u64) {
-    if offset != 0 {
-        code.i64_const(offset.cast_signed()).i64_add();
+    fn add(&mut self, offset: u64) {
+        if offset != 0 {
+            self.code.i64_const(offset.cast_signed()).i64_add();
+        }
     }
 }
 
@@ -324,28 +324,29 @@ fn write(found: &Found) -> Function {
     let [connection, pointer, length] = [0, 1, 2];
     let [window, to, value, shift] = [3, 4, 5, 6];
     let mut function = Function::new([(4, ValType::I64)]);
-    let mut code = function.instructions();
-    code.block(BlockType::Empty)
+    let mut short = WindowCode {
+        code: function.instructions(),
+        intrinsics: found.intrinsics(),
+        window,
+    };
+    short
+        .code
+        .block(BlockType::Empty)
         .local_get(length)
         .i32_const(SHORT_MAX_BYTES.cast_signed())
         .i32_gt_u()
         .br_if(0);
-    let mut of_window = WindowCode {
-        code: &mut code,
-        intrinsics: found.intrinsics(),
-        window,
-    };
-    of_window.find();
-    of_window.load(offset_of!(Window, connection));
-    of_window
+    short.find();
+    short.load(offset_of!(Window, connection));
+    short
         .code
         .local_get(connection)
         .i64_extend_i32_u()
         .i64_ne()
         .br_if(0);
-    of_window.load(offset_of!(Window, end));
-    of_window.load(offset_of!(Window, at));
-    of_window
+    short.load(offset_of!(Window, end));
+    short.load(offset_of!(Window, at));
+    short
         .code
         .local_tee(to)
         .i64_sub()
@@ -353,27 +354,21 @@ fn write(found: &Found) -> Function {
         .i64_extend_i32_u()
         .i64_lt_u()
         .br_if(0);
-    of_window.store(offset_of!(Window, from), |code| {
+    short.store(offset_of!(Window, from), |code| {
         code.local_get(pointer).i64_extend_i32_u();
     });
-    of_window.store(offset_of!(Window, memory_pages), |code| {
+    short.store(offset_of!(Window, memory_pages), |code| {
         code.memory_size(0).i64_extend_i32_u();
     });
     let places = Places {
-        intrinsics: found.intrinsics(),
         guest: pointer,
         host: to,
         length,
     };
-    places.copy(&mut code, Places::to_host);
-    places.rest_to_host(&mut code, value, shift);
+    places.copy(&mut short, Places::to_host);
+    places.rest_to_host(&mut short, value, shift);
     // Not before all of it is there: reading the guest's memory may trap.
-    WindowCode {
-        code: &mut code,
-        intrinsics: found.intrinsics(),
-        window,
-    }
-    .store(offset_of!(Window, at), |code| {
+    short.store(offset_of!(Window, at), |code| {
         code.local_get(to)
             .local_get(length)
             .i32_const(WORD_BYTES.cast_signed() - 1)
@@ -381,7 +376,9 @@ fn write(found: &Found) -> Function {
             .i64_extend_i32_u()
             .i64_add();
     });
-    code.return_()
+    short
+        .code
+        .return_()
         .end()
         .local_get(connection)
         .local_get(pointer)
@@ -397,22 +394,23 @@ fn received(found: &Found) -> Function {
     let [pointer, to] = [2, 3];
     let [window, from] = [4, 5];
     let mut function = Function::new([(2, ValType::I32), (2, ValType::I64)]);
-    let mut code = function.instructions();
-    code.i32_const(0)
+    let mut short = WindowCode {
+        code: function.instructions(),
+        intrinsics: found.intrinsics(),
+        window,
+    };
+    short
+        .code
+        .i32_const(0)
         .i32_const(0)
         .i32_const(1)
         .local_get(length)
         .call(found.moved(found.realloc))
         .local_tee(pointer)
         .local_set(to);
-    let mut of_window = WindowCode {
-        code: &mut code,
-        intrinsics: found.intrinsics(),
-        window,
-    };
-    of_window.find();
-    of_window.load(offset_of!(Window, data_bytes));
-    of_window
+    short.find();
+    short.load(offset_of!(Window, data_bytes));
+    short
         .code
         .local_get(length)
         .i64_extend_i32_u()
@@ -420,20 +418,21 @@ fn received(found: &Found) -> Function {
         .if_(BlockType::Empty)
         .unreachable()
         .end();
-    of_window.store(offset_of!(Window, data_bytes), |code| {
+    short.store(offset_of!(Window, data_bytes), |code| {
         code.i64_const(0);
     });
-    of_window.load(offset_of!(Window, data));
-    code.local_set(from);
+    short.load(offset_of!(Window, data));
+    short.code.local_set(from);
     let places = Places {
-        intrinsics: found.intrinsics(),
         guest: to,
         host: from,
         length,
     };
-    places.copy(&mut code, Places::to_guest);
-    places.rest_to_guest(&mut code);
-    code.local_get(connection)
+    places.copy(&mut short, Places::to_guest);
+    places.rest_to_guest(&mut short);
+    short
+        .code
+        .local_get(connection)
         .local_get(pointer)
         .local_get(length)
         .call(found.moved(found.data_received))
@@ -447,9 +446,8 @@ const WORD_BYTES: u32 = 8;
 const PIECES_BYTES: [u32; 8] = [1024, 512, 256, 128, 64, 32, 16, WORD_BYTES];
 const _: () = assert!(SHORT_MAX_BYTES == 2 * PIECES_BYTES[0] - 1);
 
-/// The local variables of something that is copied, and the intrinsics.
+/// The local variables of something that is copied.
 struct Places {
-    intrinsics: Intrinsics,
     guest: u32,
     host: u32,
     length: u32,
@@ -458,51 +456,69 @@ struct Places {
 impl Places {
     /// Whole words, in pieces for each bit of the length: a loop would ask at each turn whether the slice of CPU is over, and what
     /// goes on after a slice may find the window elsewhere. What is left of the length is [less than a word](WORD_BYTES).
-    fn copy(&self, code: &mut InstructionSink, word: fn(&Self, &mut InstructionSink, u32)) {
+    fn copy(&self, short: &mut WindowCode, word: fn(&Self, &mut WindowCode, u32)) {
         for piece in PIECES_BYTES {
-            self.if_length_has(code, piece);
+            self.if_length_has(short, piece);
             for offset in (0..piece).step_by(WORD_BYTES as usize) {
-                word(self, code, offset);
+                word(self, short, offset);
             }
-            self.pass(code, piece);
-            code.end();
+            self.pass(short, piece);
+            short.code.end();
         }
     }
 
-    fn if_length_has(&self, code: &mut InstructionSink, bit: u32) {
-        code.local_get(self.length)
+    fn if_length_has(&self, short: &mut WindowCode, bit: u32) {
+        short
+            .code
+            .local_get(self.length)
             .i32_const(bit.cast_signed())
             .i32_and()
             .if_(BlockType::Empty);
     }
 
-    fn pass(&self, code: &mut InstructionSink, bytes: u32) {
-        code.local_get(self.guest)
+    fn pass_guest(&self, short: &mut WindowCode, bytes: u32) {
+        short
+            .code
+            .local_get(self.guest)
             .i32_const(bytes.cast_signed())
             .i32_add()
-            .local_set(self.guest)
-            .local_get(self.host);
-        add(code, u64::from(bytes));
-        code.local_set(self.host);
+            .local_set(self.guest);
     }
 
-    fn to_host(&self, code: &mut InstructionSink, offset: u32) {
-        code.local_get(self.host);
-        add(code, u64::from(offset));
-        code.local_get(self.guest)
+    fn pass(&self, short: &mut WindowCode, bytes: u32) {
+        self.pass_guest(short, bytes);
+        self.host_at(short, bytes);
+        short.code.local_set(self.host);
+    }
+
+    fn host_at(&self, short: &mut WindowCode, offset: u32) {
+        short.code.local_get(self.host);
+        short.add(u64::from(offset));
+    }
+
+    fn to_host(&self, short: &mut WindowCode, offset: u32) {
+        self.host_at(short, offset);
+        short
+            .code
+            .local_get(self.guest)
             .i64_load(unaligned(offset))
-            .call(self.intrinsics.store);
+            .call(short.intrinsics.store);
     }
 
-    fn to_guest(&self, code: &mut InstructionSink, offset: u32) {
-        code.local_get(self.guest).local_get(self.host);
-        add(code, u64::from(offset));
-        code.call(self.intrinsics.load).i64_store(unaligned(offset));
+    fn to_guest(&self, short: &mut WindowCode, offset: u32) {
+        short.code.local_get(self.guest);
+        self.host_at(short, offset);
+        short
+            .code
+            .call(short.intrinsics.load)
+            .i64_store(unaligned(offset));
     }
 
     /// The last bytes, as a word: what it has besides lies behind them, in memory that the window has for it.
-    fn rest_to_host(&self, code: &mut InstructionSink, value: u32, shift: u32) {
-        code.i64_const(0)
+    fn rest_to_host(&self, short: &mut WindowCode, value: u32, shift: u32) {
+        short
+            .code
+            .i64_const(0)
             .local_set(value)
             .i64_const(0)
             .local_set(shift);
@@ -512,9 +528,8 @@ impl Places {
             (1, |code| code.i64_load8_u(unaligned(0))),
         ] as [(u32, Access); 3]
         {
-            self.if_length_has(code, bytes);
-            code.local_get(self.guest);
-            load(code)
+            self.if_length_has(short, bytes);
+            load(short.code.local_get(self.guest))
                 .local_get(shift)
                 .i64_shl()
                 .local_get(value)
@@ -523,33 +538,36 @@ impl Places {
                 .local_get(shift)
                 .i64_const(i64::from(bytes * 8))
                 .i64_add()
-                .local_set(shift)
-                .local_get(self.guest)
-                .i32_const(bytes.cast_signed())
-                .i32_add()
-                .local_set(self.guest)
-                .end();
+                .local_set(shift);
+            self.pass_guest(short, bytes);
+            short.code.end();
         }
-        code.local_get(self.host)
+        short
+            .code
+            .local_get(self.host)
             .local_get(value)
-            .call(self.intrinsics.store);
+            .call(short.intrinsics.store);
     }
 
     /// The last bytes, of a word that is read as a whole.
-    fn rest_to_guest(&self, code: &mut InstructionSink) {
+    fn rest_to_guest(&self, short: &mut WindowCode) {
         for (bytes, store) in [
             (4, |code| code.i64_store32(unaligned(0))),
             (2, |code| code.i64_store16(unaligned(0))),
             (1, |code| code.i64_store8(unaligned(0))),
         ] as [(u32, Access); 3]
         {
-            self.if_length_has(code, bytes);
-            code.local_get(self.guest)
-                .local_get(self.host)
-                .call(self.intrinsics.load);
-            store(code);
-            self.pass(code, bytes);
-            code.end();
+            self.if_length_has(short, bytes);
+            let load = short.intrinsics.load;
+            store(
+                short
+                    .code
+                    .local_get(self.guest)
+                    .local_get(self.host)
+                    .call(load),
+            );
+            self.pass(short, bytes);
+            short.code.end();
         }
     }
 }
